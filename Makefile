@@ -1,0 +1,78 @@
+# make demo     a synthetic ECG through the pipeline, with its own small environment
+# make test     every check, with its own development environment
+# make check    the same, and the heavy cross-checks (TensorFlow)
+# make core     the C core, beside device_sim
+# make clean    what these made, environments included
+
+VENV := .venv
+DEMO_VENV := .venv-demo
+PYTHONS := python3.11 python3.12 python3.13 python3
+EXTRAS := dev,mcu,records,report,train
+KEYS := pyproject.toml constraints.txt setup.py
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+# Python 3.11 is the reference. A name that is found but does not start (a version manager's shim) does not count.
+define find_python
+for name in $(PYTHONS); do \
+    if $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; \
+    then echo $$name; exit 0; fi; \
+done; \
+echo 'wristlead: needs Python 3.11 (or 3.12, 3.13), found none: `apt install python3.11 python3.11-venv`' >&2; exit 1
+endef
+
+# $(1) folder, $(2) extras. A second run finds the stamp and installs nothing.
+define make_environment
+@set -e; \
+key=$$(cat $(KEYS) | cksum | tr ' ' -)-$(subst $(comma),-,$(2)); \
+stamp=$(1)/.wristlead-$$key; \
+if [ ! -x $(1)/bin/python ] || [ ! -e $$stamp ]; then \
+    python=$$($(find_python)); \
+    $$python -c 'import venv, ensurepip' 2>/dev/null || { \
+        version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+        echo "wristlead: Python $$version has no venv module: \`apt install python$$version-venv\`" >&2; exit 1; }; \
+    echo "wristlead: making $(1) with $$($$python --version)"; \
+    [ -x $(1)/bin/python ] || $$python -m venv $(1); \
+    $(1)/bin/python -m pip install --quiet -c constraints.txt -e '.[$(2)]'; \
+    rm -f $(1)/.wristlead-*-$(subst $(comma),-,$(2)); touch $$stamp; \
+fi
+endef
+comma := ,
+
+# $(1) what it is called, $(2) the command
+define step
+@echo "== $(1)"; $(2) || { echo "wristlead: make test FAILED at: $(1)" >&2; exit 1; }
+endef
+
+.PHONY: demo test check core clean environment
+
+demo:
+	$(call make_environment,$(DEMO_VENV),report)
+	@$(DEMO_VENV)/bin/python setup.py --quiet build_core
+	$(DEMO_VENV)/bin/wristlead run --synthetic --seconds 30 --picture demo.png
+
+environment:
+	$(call make_environment,$(VENV),$(EXTRAS))
+
+core: environment
+	@$(VENV)/bin/python setup.py --quiet build_core
+
+test: environment
+	@command -v $${CC:-cc} >/dev/null || { \
+	    echo 'wristlead: the C tests need a compiler with sanitizers: `apt install gcc libc6-dev`' >&2; exit 1; }
+	@mkdir -p build
+	$(call step,build of the core,$(VENV)/bin/python setup.py --quiet build_core)
+	$(call step,C tests under the sanitizers,$(MAKE) --no-print-directory -C firmware test)
+	$(call step,generated tables are the committed ones,$(VENV)/bin/python -m firmware.tables --check)
+	$(call step,pytest,$(VENV)/bin/python -m pytest -q --junitxml=build/pytest.xml)
+	$(call step,ruff check,$(VENV)/bin/ruff check .)
+	$(call step,ruff format --check,$(VENV)/bin/ruff format --check .)
+	$(call step,mypy --strict,$(VENV)/bin/mypy)
+	@echo "wristlead: make test passed"
+
+check: test
+	$(call make_environment,$(VENV),$(EXTRAS)$(comma)check)
+	$(call step,heavy cross-checks,$(VENV)/bin/python -m pytest -q -m heavy)
+
+clean:
+	rm -rf $(DEMO_VENV) $(VENV) build dist demo.png device_sim/libwristlead.so
+	$(MAKE) -C firmware clean

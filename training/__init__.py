@@ -1,0 +1,1 @@
+"""Trains small networks on the columns the device computes."""
