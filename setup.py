@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import ClassVar
 
 from setuptools import Command, Distribution, setup
 from setuptools.command.bdist_wheel import bdist_wheel
@@ -16,8 +17,9 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 SOURCES = ROOT / "firmware" / "src"
 HEADERS = ROOT / "firmware" / "include"
-LIBRARY = Path("device_sim") / "libwristlead.so"  # loaded by its path through ctypes: one name on every system
-# Floats do not occur in the core, so -O3 changes speed and nothing else; never -march=native, a wheel travels.
+# Loaded by its path through ctypes: one name on every system.
+LIBRARY = Path("device_sim") / "libwristlead.so"
+# -O3 changes speed and no result: there are no floats. Never -march=native: a wheel travels.
 FLAGS = ["-std=c99", "-O3", "-fPIC", "-shared"]
 ZIGLANG = "ziglang==0.17.0"  # as in constraints.txt
 
@@ -67,7 +69,7 @@ class BuildCore(Command):
     """`python setup.py build_core`: the library in place, beside device_sim/binding.py."""
 
     description = "build the C core beside device_sim"
-    user_options: list[tuple[str, str | None, str]] = []
+    user_options: ClassVar[list[tuple[str, str | None, str]]] = []
 
     def initialize_options(self) -> None:
         pass
