@@ -9,6 +9,7 @@ DEMO_VENV := .venv-demo
 PYTHONS := python3.11 python3.12 python3.13 python3
 EXTRAS := dev,mcu,records,report,train
 KEYS := pyproject.toml constraints.txt setup.py
+CC_FOUND = $(shell command -v $${CC:-cc} || command -v gcc || command -v clang)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # Python 3.11 is the reference. A name that is found but does not start (a version manager's shim) does not count.
@@ -20,7 +21,8 @@ done; \
 echo 'wristlead: needs Python 3.11 (or 3.12, 3.13), found none: `apt install python3.11 python3.11-venv`' >&2; exit 1
 endef
 
-# $(1) folder, $(2) extras. A second run finds the stamp and installs nothing.
+# $(1) folder, $(2) extras. A second run finds the stamp and installs nothing. The build uses the environment's own
+# setuptools, pinned like the rest.
 define make_environment
 @set -e; \
 key=$$(cat $(KEYS) | cksum | tr ' ' -)-$(subst $(comma),-,$(2)); \
@@ -32,7 +34,9 @@ if [ ! -x $(1)/bin/python ] || [ ! -e $$stamp ]; then \
         echo "wristlead: Python $$version has no venv module: \`apt install python$$version-venv\`" >&2; exit 1; }; \
     echo "wristlead: making $(1) with $$($$python --version)"; \
     [ -x $(1)/bin/python ] || $$python -m venv $(1); \
-    $(1)/bin/python -m pip install --quiet -c constraints.txt -e '.[$(2)]'; \
+    $(if $(CC_FOUND),,echo 'wristlead: no C compiler here, the core is built with ziglang'; )\
+    $(1)/bin/python -m pip install --quiet -c constraints.txt setuptools $(if $(CC_FOUND),,ziglang); \
+    $(1)/bin/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[$(2)]'; \
     rm -f $(1)/.wristlead-*-$(subst $(comma),-,$(2)); touch $$stamp; \
 fi
 endef
