@@ -39,7 +39,13 @@ def compiler() -> list[str]:
     if own:
         return own
     if importlib.util.find_spec("ziglang"):
-        return [sys.executable, "-m", "ziglang", "cc"]
+        return [
+            sys.executable,
+            "-m",
+            "ziglang",
+            "cc",
+            "-mcpu=baseline",
+        ]  # zig's default is this machine's CPU
     raise SystemExit(
         "wristlead: no C compiler found (looked for $CC, cc, gcc, clang, ziglang); "
         f"install one: `apt install gcc libc6-dev`, or `pip install {ZIGLANG}`"
@@ -119,5 +125,5 @@ if __name__ == "__main__":
     setup(
         distclass=DistributionWithCore,
         cmdclass={"build_core": BuildCore, "build_py": BuildPyWithCore, "bdist_wheel": PlatformWheel},
-        setup_requires=[] if machine_compiler() else [ZIGLANG],
+        setup_requires=[] if machine_compiler() or importlib.util.find_spec("ziglang") else [ZIGLANG],
     )
