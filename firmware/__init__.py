@@ -1,0 +1,1 @@
+"""The C core and the designs of its tables."""

@@ -1,0 +1,162 @@
+/**
+ * wristlead core: from raw ECG samples to what the networks see, in integers.
+ *
+ * It does: gain to microvolts, resampling to 256 Hz, a DC blocker, four half-band
+ * decimators, 30 Morlet wavelets pooled into columns of 16 samples (62.5 ms), a row
+ * for wander (LF) and one for muscle noise (HF), logarithm to int8, flags for every
+ * column, and a 128 Hz stream (0.4-30 Hz) for beats.
+ * It does not: allocate, read a clock, touch a peripheral, use floating point, or
+ * call anything but memcpy, memmove and memset.
+ *
+ * All memory is the caller's and its size is known when compiling:
+ *
+ *     static struct wl_frontend fe;
+ *     static struct wl_image image;
+ *     static struct wl_beat_ring beats;
+ *     const struct wl_input input = {250, 5, 0, -32768, 32767};   // 5 uV a count
+ *
+ *     if (wl_frontend_init(&fe, &input, &image, &beats) != WL_OK) ...
+ *     n_new = wl_frontend_push(&fe, counts, n, 0);   // any n; columns done by it
+ *
+ * Column j is centred on input sample 16 j of the 256 Hz stream and lies in
+ * image.code[j % WL_IMAGE_COLUMNS] once fe.n_columns > j: 627 samples (2.45 s) after
+ * its centre, when the slowest wavelet has seen enough. Its upper rows are there
+ * earlier. Beat sample k is centred on 256 Hz sample 2 k and lies in
+ * beats.x_uv[k % WL_BEAT_SAMPLES] once fe.n_beats > k. The resampler delays both by
+ * half its taps (wl_frontend_delay_us).
+ */
+#ifndef WL_H
+#define WL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define WL_RATE_OUT_HZ 256
+#define WL_HOP 16           /* samples of the 256 Hz stream a column */
+#define WL_OCTAVES 5
+#define WL_VOICES 6
+#define WL_ROWS 32          /* 30 wavelets from 61.44 Hz downwards, then LF and HF */
+#define WL_ROW_LF 30
+#define WL_ROW_HF 31
+#define WL_IMAGE_COLUMNS 128 /* a window of 80, the 39 still growing, and some slack */
+#define WL_BEAT_SAMPLES 512 /* 4 s of the 128 Hz stream */
+#define WL_COLUMN_LAG 39    /* columns between a column's centre and its completion */
+#define WL_LIMIT_UV 500000  /* +-300 mV of electrode offset, and room */
+#define WL_STREAM_LIMIT_Q2 32764 /* +-8191 uV behind the blocker */
+
+enum wl_status {
+    WL_OK = 0,
+    WL_BAD_RATE,            /* rate_hz is none of those the resampler has a table for */
+    WL_BAD_GAIN,            /* gain_mul is not positive, or gain_shift is above 30 */
+    WL_BAD_RAILS            /* rail_low is not below rail_high */
+};
+
+/* One bit each; a column carries all that happened in its 16 samples. */
+enum wl_flag {
+    WL_RAIL = 1,            /* the converter stood at a rail (or the resampler still sees it) */
+    WL_FLAT = 2,            /* part of 7 columns (437 ms) or more without change */
+    WL_LEAD_OFF = 4,        /* the caller said so */
+    WL_WARM_UP = 8,         /* the slowest wavelet still sees the time before the first sample */
+    WL_CLIP = 16,           /* more than +-8.19 mV behind the blocker */
+    WL_GAP = 32             /* the caller filled in for lost samples */
+};
+
+/* What the converter delivers: uV = (count * gain_mul) >> gain_shift, rounded. */
+struct wl_input {
+    int32_t rate_hz;        /* 125 128 200 250 256 300 360 400 500 512 1000 */
+    int32_t gain_mul;       /* > 0 */
+    int32_t gain_shift;     /* 0..30 */
+    int32_t rail_low;       /* counts at or below: railed */
+    int32_t rail_high;      /* counts at or above: railed */
+};
+
+struct wl_image {
+    int8_t code[WL_IMAGE_COLUMNS][WL_ROWS]; /* 20 log2(uV) - 128: 1 uV to 6.9 mV */
+    uint8_t flags[WL_IMAGE_COLUMNS];
+};
+
+struct wl_beat_ring {
+    int16_t x_uv[WL_BEAT_SAMPLES];
+};
+
+/* How one rate becomes 256 Hz; the tables are generated (firmware/tables). */
+struct wl_resample_design {
+    int32_t rate_hz;
+    int16_t up, down, n_taps;
+    const int16_t *phases_q15; /* the first half of the phases; the others mirror them */
+};
+
+/* Samples each stream keeps: the longest wavelet around the column being computed,
+ * its pooling offsets, and what waits until the next hop (src/cwt.c). */
+#define WL_HISTORY_0 69
+#define WL_HISTORY_1 65
+#define WL_HISTORY_2 55
+#define WL_BEAT_HISTORY 28
+
+/* With WL_RATE_HZ 256 there is no resampler and no memory for one. */
+#if defined(WL_RATE_HZ) && WL_RATE_HZ == 256
+#define WL_RESAMPLE_HISTORY 1
+#else
+#define WL_RESAMPLE_HISTORY 128
+#endif
+
+/* State of one signal path. Fields are for the core; a caller reads n_columns, n_beats. */
+struct wl_frontend {
+    uint32_t n_columns;     /* complete columns since the start */
+    uint32_t n_beats;       /* beat samples since the start */
+    uint32_t n_samples;     /* samples of the 256 Hz stream since the start */
+    struct wl_image *image;
+    struct wl_beat_ring *beats;
+
+    struct wl_input input;
+    int32_t flat_counts;    /* a column that moves no more than this is flat */
+    int32_t count_min, count_max;
+    uint8_t flags;          /* of the column being filled */
+    uint8_t flat_run;       /* flat columns in a row, at most WL_FLAT_COLUMNS */
+    uint8_t rail_hold;      /* inputs until the resampler has forgotten the last rail */
+    uint8_t fill;           /* samples waiting for the next hop */
+
+    const struct wl_resample_design *design;
+    int32_t phase;
+    int32_t newest;
+    int32_t resample_uv[WL_RESAMPLE_HISTORY];
+
+    int32_t base_q11;       /* the blocker's estimate of the baseline */
+    int32_t n_clipped;      /* samples in a row at the blocker's limit */
+    int16_t x0_q2[WL_HISTORY_0];
+    int16_t x1_q2[WL_HISTORY_1];
+    int16_t x2_q2[WL_HISTORY_2];
+    int16_t x3_q2[WL_HISTORY_2];
+    int16_t x4_q2[WL_HISTORY_2];
+
+    int32_t wander1_q10, wander2_q10; /* LF row: two one-pole low-passes */
+    int64_t wander_power_q20;
+
+    int32_t beat_base_q16;  /* second high-pass of the beat stream */
+    int16_t beat_q2[WL_BEAT_HISTORY];
+};
+
+/**
+ * Start a signal path
+ * fe, image, beats    The caller's memory; contents do not matter
+ * input               Copied
+ * return              WL_OK, or what is wrong with input (then nothing was written)
+ */
+enum wl_status wl_frontend_init(struct wl_frontend *fe, const struct wl_input *input,
+                                struct wl_image *image, struct wl_beat_ring *beats);
+
+/**
+ * Push samples
+ * counts              n converter counts, oldest first
+ * line                WL_LEAD_OFF and WL_GAP, true of all of them
+ * return              Columns completed: read them before 88 more are (image ring)
+ */
+int32_t wl_frontend_push(struct wl_frontend *fe, const int32_t *counts, size_t n, uint8_t line);
+
+/**
+ * Delay of the resampler: subtract it from a column's or beat sample's time
+ * return              Microseconds, 0 at 256 Hz; -1 for a rate without a table
+ */
+int32_t wl_frontend_delay_us(int32_t rate_hz);
+
+#endif

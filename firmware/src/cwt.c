@@ -1,0 +1,130 @@
+/* Thirty Morlet wavelets, evaluated only where a column needs them.
+ *
+ * Every hop brings 16 samples. The streams are halved four times, so octave s works on
+ * a stream of 256 >> s Hz with the same six kernels. Column j is centred on sample
+ * 16 j >> s of every stream, exactly. The streams are filters behind the input: after
+ * the hop that ends with input 16 b + 3 the newest sample of stream s is
+ *
+ *     s              0          1         2         3         4
+ *     newest      16b+3       8b-5      4b-9     2b-11      b-12
+ *     column        b-2        b-5       b-9      b-19      b-39
+ *
+ * and the second line is the column whose longest wavelet (27 samples a side, and the
+ * pooling offsets) just fits below it.
+ */
+#include <string.h>
+
+#include "stages.h"
+#include "table_morlet.h"
+#include "wl_fixed.h"
+
+/* Power is pooled over these positions of a column: one point of a fast octave would
+ * jitter by ten codes when a QRS moves inside the column. */
+static const int8_t offsets_0[4] = {-6, -2, 2, 6};
+static const int8_t offsets_1[2] = {-2, 2};
+static const int8_t offsets_2[1] = {0};
+
+static const struct octave {
+    uint8_t lag;            /* columns behind the hop */
+    uint8_t centre;         /* where the column's centre lies in the history */
+    uint8_t log2_positions;
+    const int8_t *offsets;
+} octaves[WL_OCTAVES] = {
+    {2, 33, 2, offsets_0},
+    {5, 29, 1, offsets_1},
+    {9, 27, 0, offsets_2},
+    {19, 27, 0, offsets_2},
+    {39, 27, 0, offsets_2},
+};
+
+/**
+ * Power of the six voices at one position, added to what is there
+ * x_q2            The position; 27 samples on both sides
+ * power_q18       In and out, microvolts squared
+ *
+ * A kernel's real part is even and its imaginary part odd, so the samples are folded
+ * once for all voices. The generator asserts sum |tap| * 2 * 32764 <= 0.67 * 2^31 for
+ * every row: 32 bits cannot overflow, and nothing is rounded before the end.
+ */
+#ifndef wl_cwt_position
+static void wl_cwt_position(const int16_t *x_q2, uint64_t power_q18[WL_VOICES])
+{
+    int32_t even_q2[WL_MORLET_MAX_HALF + 1], odd_q2[WL_MORLET_MAX_HALF + 1];
+
+    even_q2[0] = x_q2[0];
+    odd_q2[0] = 0;
+    for (int k = 1; k <= WL_MORLET_MAX_HALF; k++) {
+        even_q2[k] = x_q2[k] + x_q2[-k];
+        odd_q2[k] = x_q2[k] - x_q2[-k];
+    }
+    for (int v = 0; v < WL_VOICES; v++) {
+        const int16_t *re_q15 = wl_morlet_re_q15 + wl_morlet_start[v];
+        const int16_t *im_q15 = wl_morlet_im_q15 + wl_morlet_start[v];
+        int32_t re_q17 = 0, im_q17 = 0;
+
+        for (int k = 0; k <= wl_morlet_half[v]; k++) {
+            re_q17 += even_q2[k] * re_q15[k];
+            im_q17 += odd_q2[k] * im_q15[k];
+        }
+        re_q17 = wl_round_shift(re_q17, 8); /* now Q9, below 2^23 */
+        im_q17 = wl_round_shift(im_q17, 8);
+        power_q18[v] += (uint64_t)((int64_t)re_q17 * re_q17 + (int64_t)im_q17 * im_q17);
+    }
+}
+#endif
+
+/** One octave of one column. */
+static void octave_column(struct wl_frontend *fe, const int16_t *history_q2, int s, uint32_t hop)
+{
+    const struct octave *octave = &octaves[s];
+    uint32_t column = hop - octave->lag;
+    uint64_t power_q18[WL_VOICES] = {0};
+    int32_t unit_q12 = (18 + octave->log2_positions) * 4096;
+
+    if (hop < octave->lag)
+        return; /* the column lies before the first sample */
+    for (int i = 0; i < 1 << octave->log2_positions; i++)
+        wl_cwt_position(history_q2 + octave->centre + octave->offsets[i], power_q18);
+    for (int v = 0; v < WL_VOICES; v++)
+        fe->image->code[column % WL_IMAGE_COLUMNS][s * WL_VOICES + v] = wl_level(power_q18[v], unit_q12);
+}
+
+/** Make room for n_new samples at the end. */
+static void advance(int16_t *history, int length, int n_new)
+{
+    memmove(history, history + n_new, (size_t)(length - n_new) * sizeof history[0]);
+}
+
+/**
+ * One hop: 16 new samples stand at the end of stream 0
+ * hop             Number of this hop: its last input is 16 hop + 3
+ *
+ * The first centre of a half-band output is that of the oldest new output; the table
+ * above gives its place: newest - 13 - 2 * (n_out - 1), counted from the end.
+ */
+void wl_cwt_hop(struct wl_frontend *fe, uint32_t hop)
+{
+    int limited;
+
+    advance(fe->x1_q2, WL_HISTORY_1, 8);
+    limited = wl_halfband(fe->x0_q2 + WL_HISTORY_0 - 28, fe->x1_q2 + WL_HISTORY_1 - 8, 8);
+    if (hop >= 1)
+        wl_band_high(fe, fe->x0_q2 + WL_HISTORY_0 - 28, fe->x1_q2 + WL_HISTORY_1 - 8, hop - 1);
+
+    advance(fe->x2_q2, WL_HISTORY_2, 4);
+    limited |= wl_halfband(fe->x1_q2 + WL_HISTORY_1 - 20, fe->x2_q2 + WL_HISTORY_2 - 4, 4);
+    advance(fe->x3_q2, WL_HISTORY_2, 2);
+    limited |= wl_halfband(fe->x2_q2 + WL_HISTORY_2 - 16, fe->x3_q2 + WL_HISTORY_2 - 2, 2);
+    advance(fe->x4_q2, WL_HISTORY_2, 1);
+    limited |= wl_halfband(fe->x3_q2 + WL_HISTORY_2 - 14, fe->x4_q2 + WL_HISTORY_2 - 1, 1);
+    if (hop >= 12)
+        wl_band_low(fe, fe->x4_q2[WL_HISTORY_2 - 1], hop - 12);
+    if (limited)
+        fe->flags |= WL_CLIP;
+
+    octave_column(fe, fe->x0_q2, 0, hop);
+    octave_column(fe, fe->x1_q2, 1, hop);
+    octave_column(fe, fe->x2_q2, 2, hop);
+    octave_column(fe, fe->x3_q2, 3, hop);
+    octave_column(fe, fe->x4_q2, 4, hop);
+}

@@ -1,0 +1,21 @@
+/* Sizes of the caller's memory, for callers that do not compile wl.h. */
+#include "wl.h"
+
+size_t wl_sizeof_frontend(void);
+size_t wl_sizeof_image(void);
+size_t wl_sizeof_beat_ring(void);
+
+size_t wl_sizeof_frontend(void)
+{
+    return sizeof(struct wl_frontend);
+}
+
+size_t wl_sizeof_image(void)
+{
+    return sizeof(struct wl_image);
+}
+
+size_t wl_sizeof_beat_ring(void)
+{
+    return sizeof(struct wl_beat_ring);
+}

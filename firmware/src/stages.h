@@ -1,0 +1,34 @@
+/* The stages of the signal path, in the order a sample meets them. Private. */
+#ifndef WL_STAGES_H
+#define WL_STAGES_H
+
+#include "wl.h"
+
+#define WL_FLAT_COLUMNS 7 /* 437 ms */
+
+/* resample.c */
+const struct wl_resample_design *wl_resample_find(int32_t rate_hz);
+void wl_resample_prime(struct wl_frontend *fe, int32_t x_uv);
+void wl_resample_put(struct wl_frontend *fe, int32_t x_uv);
+int wl_resample_get(struct wl_frontend *fe, int32_t *x_q11);
+
+/* blocker.c */
+int16_t wl_blocker(struct wl_frontend *fe, int32_t x_q11);
+
+/* halfband.c */
+int wl_halfband(const int16_t *x_q2, int16_t *half_q2, int n_out);
+
+/* cwt.c */
+void wl_cwt_hop(struct wl_frontend *fe, uint32_t hop);
+
+/* level.c */
+int8_t wl_level(uint64_t power, int32_t log2_unit_q12);
+
+/* bands.c */
+void wl_band_high(struct wl_frontend *fe, const int16_t *x_q2, const int16_t *half_q2, uint32_t column);
+void wl_band_low(struct wl_frontend *fe, int16_t x_q2, uint32_t column);
+
+/* beat_stream.c */
+void wl_beat_hop(struct wl_frontend *fe, const int16_t *x_q2, uint32_t hop);
+
+#endif

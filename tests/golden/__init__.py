@@ -1,0 +1,1 @@
+"""Witnesses: float64 definitions, integer twins, and the vectors they made."""
