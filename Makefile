@@ -35,8 +35,8 @@ if [ ! -x $(1)/bin/python ] || [ ! -e $$stamp ]; then \
     echo "wristlead: making $(1) with $$($$python --version)"; \
     [ -x $(1)/bin/python ] || $$python -m venv $(1); \
     $(if $(CC_FOUND),,echo 'wristlead: no C compiler here, the core is built with ziglang'; )\
-    $(1)/bin/python -m pip install --quiet -c constraints.txt setuptools $(if $(CC_FOUND),,ziglang); \
-    $(1)/bin/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[$(2)]'; \
+    $(1)/bin/python -m pip install -qq -c constraints.txt setuptools $(if $(CC_FOUND),,ziglang); \
+    $(1)/bin/python -m pip install -qq -c constraints.txt --no-build-isolation -e '.[$(2)]'; \
     rm -f $(1)/.wristlead-*-$(subst $(comma),-,$(2)); touch $$stamp; \
 fi
 endef
