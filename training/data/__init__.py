@@ -1,0 +1,1 @@
+"""Recordings as their publishers pack them, read into one typed record."""

@@ -1,0 +1,1 @@
+"""How the nets are judged: each protocol with its split list, its leak test and its name."""

@@ -1,0 +1,181 @@
+"""A training run as a TOML file: what is trained, on which windows, and who chooses what."""
+
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Literal
+
+from device_sim.contract.errors import ContractError
+from training.nets import NETS
+from training.tables import build, read_toml
+from training.windows import RULES
+
+Stream = Literal["paper", "paper-first-column", "device"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AugmentSpec:
+    """What is done to a training window before the net sees it; all zero changes nothing."""
+
+    gain_octaves: float = 0.0  # amplitude times 2^u, u uniform in +- this
+    shift_samples: int = 0  # moved in time by up to this many samples
+    jitter: float = 0.0  # white noise, standard deviation in the net's units
+    wander: float = 0.0  # slow sine across the window, largest amplitude
+    noise_chance: float = 0.0  # how often recorded em or ma noise is added
+    noise_snr_db_min: float = 0.0
+    noise_snr_db_max: float = 24.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.noise_chance <= 1.0:
+            raise ContractError(f"noise_chance: expected 0..1, got {self.noise_chance}")
+        if self.noise_snr_db_min > self.noise_snr_db_max:
+            raise ContractError(
+                f"noise_snr_db_min: expected at most {self.noise_snr_db_max}, got {self.noise_snr_db_min}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitSpec:
+    """How one net is fitted. Adam; the epoch kept is the best one on validation."""
+
+    lr: float
+    batch_size: int
+    is_balanced: bool  # classes drawn equally often
+    epochs_max: int
+    epochs_min: int = 0  # patience starts to count after these
+    patience_epochs: int = 5
+    hopeless_epochs: int = 8  # stop where validation never left a constant answer
+    weight_decay: float = 0.0
+    l2sp: float = 0.0  # pull towards the weights it started from
+    plateau_patience: int = 0  # 0: the rate stays
+    plateau_factor: float = 0.5
+    has_cosine: bool = False  # the rate falls to zero along a half cosine
+    ema_decay: float = 0.0  # 0: no running average of the weights
+    label_smoothing: float = 0.0
+    select: Literal["balanced_accuracy", "loss", "last"] = "balanced_accuracy"
+    augment: AugmentSpec = AugmentSpec()
+
+    def __post_init__(self) -> None:
+        if self.lr <= 0:
+            raise ContractError(f"lr: expected more than 0, got {self.lr}")
+        if self.batch_size < 1:
+            raise ContractError(f"batch_size: expected 1 or more, got {self.batch_size}")
+        if self.epochs_max < 1:
+            raise ContractError(f"epochs_max: expected 1 or more, got {self.epochs_max}")
+        if self.epochs_min > self.epochs_max:
+            raise ContractError(
+                f"epochs_min: expected at most epochs_max {self.epochs_max}, got {self.epochs_min}"
+            )
+        if not 0.0 <= self.ema_decay < 1.0:
+            raise ContractError(f"ema_decay: expected 0 up to below 1, got {self.ema_decay}")
+        if self.has_cosine and self.plateau_patience:
+            raise ContractError("has_cosine: contradicts plateau_patience; a rate follows one schedule")
+        if not 0.0 <= self.label_smoothing < 0.5:
+            raise ContractError(f"label_smoothing: expected 0 up to below 0.5, got {self.label_smoothing}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """Every combination is fitted; validation chooses."""
+
+    lr: tuple[float, ...]
+    batch_size: tuple[int, ...]
+    is_balanced: tuple[bool, ...]
+
+    def points(self, base: FitSpec) -> tuple[FitSpec, ...]:
+        return tuple(
+            replace(base, lr=lr, batch_size=batch, is_balanced=balanced)
+            for lr, batch, balanced in product(self.lr, self.batch_size, self.is_balanced)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonalRecipe:
+    """P1: one net per recording, alone and fine-tuned from a net that saw them all."""
+
+    protocol: Literal["P1"]
+    name: str
+    net: str
+    stream: Stream
+    rule: str
+    records: tuple[str, ...] | None = None  # None: every record the paper's exclusion keeps
+    seeds: tuple[int, ...]
+    split_seed: int
+    individual: FitSpec
+    individual_grid: Grid
+    pretrain: FitSpec
+    head_only: FitSpec
+    head_only_grid: Grid
+    full: FitSpec
+    full_grid: Grid
+
+    def __post_init__(self) -> None:
+        check_names(self.net, self.rule)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlindRecipe:
+    """P3 with one-second windows cut blindly: trained on DS1, chosen on folds of DS1."""
+
+    protocol: Literal["P3-blind"]
+    name: str
+    net: str
+    stream: Stream
+    rule: str
+    seeds: tuple[int, ...]
+    n_folds: int
+    fit: FitSpec
+
+    def __post_init__(self) -> None:
+        check_names(self.net, self.rule)
+        check_folds(self.n_folds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeatRecipe:
+    """P3 with windows centred on beats: morphology net on template differences, linear rhythm model."""
+
+    protocol: Literal["P3-beat"]
+    name: str
+    net: str
+    stream: Stream
+    seeds: tuple[int, ...]
+    n_folds: int
+    fusion_weight: float  # weight of F beats in training: neither here nor there
+    peaks: Literal["annotated", "detected"]
+    fit: FitSpec
+
+    def __post_init__(self) -> None:
+        check_names(self.net, "EC57")
+        check_folds(self.n_folds)
+        if not 0.0 <= self.fusion_weight <= 1.0:
+            raise ContractError(f"fusion_weight: expected 0..1, got {self.fusion_weight}")
+
+
+Recipe = PersonalRecipe | BlindRecipe | BeatRecipe
+KINDS: dict[str, type[PersonalRecipe] | type[BlindRecipe] | type[BeatRecipe]] = {
+    "P1": PersonalRecipe,
+    "P3-blind": BlindRecipe,
+    "P3-beat": BeatRecipe,
+}
+
+
+def check_names(net: str, rule: str) -> None:
+    if net not in NETS:
+        raise ContractError(f"net: expected one of {', '.join(NETS)}, got {net}")
+    if rule not in RULES:
+        raise ContractError(f"rule: expected one of {', '.join(RULES)}, got {rule}")
+
+
+def check_folds(n_folds: int) -> None:
+    if not 2 <= n_folds <= 22:
+        raise ContractError(f"n_folds: expected 2..22 (records of DS1), got {n_folds}")
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe in `path`; its `protocol` says which kind it is."""
+    table = read_toml(path)
+    protocol = table.get("protocol")
+    if protocol not in KINDS:
+        raise ContractError(f"{path}: protocol: expected one of {', '.join(KINDS)}, got {protocol!r}")
+    return build(KINDS[protocol], table, where=str(path))
