@@ -35,8 +35,11 @@ if [ ! -x $(1)/bin/python ] || [ ! -e $$stamp ]; then \
     echo "wristlead: making $(1) with $$($$python --version)"; \
     [ -x $(1)/bin/python ] || $$python -m venv $(1); \
     $(if $(CC_FOUND),,echo 'wristlead: no C compiler here, the core is built with ziglang'; )\
-    $(1)/bin/python -m pip install -qq -c constraints.txt setuptools $(if $(CC_FOUND),,ziglang); \
-    $(1)/bin/python -m pip install -qq -c constraints.txt --no-build-isolation -e '.[$(2)]'; \
+    { $(1)/bin/python -m pip install -c constraints.txt setuptools $(if $(CC_FOUND),,ziglang) && \
+      $(1)/bin/python -m pip install -c constraints.txt --no-build-isolation -e '.[$(2)]'; \
+    } >$(1)/install.log 2>&1 || { \
+        cat $(1)/install.log >&2; \
+        echo "wristlead: $(1) could not be made; pip's reason is above and in $(1)/install.log" >&2; exit 1; }; \
     rm -f $(1)/.wristlead-*-$(subst $(comma),-,$(2)); touch $$stamp; \
 fi
 endef

@@ -1,33 +1,29 @@
-"""What every test session says about itself: where the reference Python is not the one that runs."""
+"""What every test session says about itself: what its Python leaves untested."""
 
 import sys
 
 import pytest
 
 REFERENCE = (3, 11)
-# Packages of the reference environment that have no wheel for a newer Python: their tests are skipped there.
-REFERENCE_ONLY = ("tflite-runtime",)
+# The newest Python a package has a wheel for: past it, the tests that need the package are skipped.
+LAST_WHEEL = {"tflite-runtime": (3, 11), "pyedflib": (3, 12)}
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """One line about the environment, so that a log says what it did not test."""
-    running = sys.version_info[:2]
-    if running == REFERENCE:
-        return []
-    return [not_the_reference(running)]
+    """One line about the environment, so that a log says what it does not test."""
+    return left_untested(sys.version_info[:2])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The same line at the end, where a quiet run shows it too."""
-    running = sys.version_info[:2]
-    if running != REFERENCE:
-        terminalreporter.write_line(not_the_reference(running))
+    for line in left_untested(sys.version_info[:2]):
+        terminalreporter.write_line(line)
 
 
-def not_the_reference(running: tuple[int, int]) -> str:
-    """Which Python this is, and what is therefore not tested."""
-    names = ", ".join(REFERENCE_ONLY)
-    return (
-        f"Python {running[0]}.{running[1]} is not the reference {REFERENCE[0]}.{REFERENCE[1]}; "
-        f"skipped because of it: tests of {names}"
-    )
+def left_untested(running: tuple[int, int]) -> list[str]:
+    """Nothing on the reference Python; elsewhere which packages are missing from the tests."""
+    if running == REFERENCE:
+        return []
+    names = ", ".join(name for name, last in LAST_WHEEL.items() if running > last)
+    version, reference = (".".join(map(str, pair)) for pair in (running, REFERENCE))
+    return [f"Python {version} is not the reference {reference}: no wheel, so no tests, of {names}"]
