@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from device_sim.contract.errors import StreamError
 from training.data.cache import write_whole
 
 Document = Mapping[str, Any]
+CODE_VERSION = "1"  # raise it when a change of code makes finished jobs stale
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,12 @@ class Workers:
 
     n_processes: int = 1
     cluster: str | None = None  # address of a Dask scheduler
+
+
+def key_of(readable: str, *decides: object) -> str:
+    """A file name that changes with everything that decides the job's result."""
+    whole = sha256("\0".join([CODE_VERSION, *map(repr, decides)]).encode())
+    return f"{readable}-{whole.hexdigest()[:16]}"
 
 
 def run_jobs(

@@ -5,50 +5,29 @@ to one wearer can do, and nothing about a stranger.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from device_sim.contract.errors import ContractError
 from training.data.cache import write_whole
-from training.examples import Examples, examples_of, join
-from training.fit import Fitted, State, abnormal_logit, fit, logits_of
-from training.jobs import Document, Job, path_of, run_jobs
+from training.examples import Examples, join
+from training.fit import Fitted, State, abnormal_logit, balanced_figures, fit, logits_of
+from training.jobs import Document, Job, key_of, path_of, run_jobs
 from training.metrics import Confusion, confusion
 from training.nets import CardiacNet, make_net
 from training.recipe import FitSpec, Grid, PersonalRecipe
-from training.splits import Parts, split_record
+from training.wearers import Wearer
 from training.workshop import Workshop
 
 Stage = Literal["individual", "pretrained", "head_only", "full"]
 TUNED: tuple[Stage, ...] = ("head_only", "full")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wearer:
-    """One recording, ready to be cut: windows in a file any worker can map."""
-
-    name: str
-    windows: Path
-    labels: tuple[int, ...]
-    digest: str
-
-    def parts(self, split_seed: int, seed: int) -> Parts:
-        return split_record(self._labels(), split_seed=split_seed, seed=seed)
-
-    def examples(self, indices: NDArray[np.int64]) -> Examples:
-        windows = np.load(self.windows, mmap_mode="r")
-        return examples_of(windows[indices], self._labels()[indices])
-
-    def _labels(self) -> NDArray[np.int8]:
-        return np.array(self.labels, dtype=np.int8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,19 +93,18 @@ class PersonalResult:
 
 def run_personal(recipe: PersonalRecipe, wearers: Sequence[Wearer], workshop: Workshop) -> PersonalResult:
     """Grid on the first seed, choice by validation, every seed for what was chosen."""
-    folder = workshop.jobs_folder(recipe, tuple(wearer.digest for wearer in wearers))
     first = recipe.seeds[0]
-    grid = _fit_all(recipe, wearers, workshop, folder, "individual", [first], recipe.individual_grid)
+    grid = _fit_all(recipe, wearers, workshop, "individual", [first], recipe.individual_grid)
     chosen: dict[Stage, Mapping[str, FitSpec]] = {"individual": choose(grid, recipe.individual)}
-    finals = _fit_chosen(recipe, wearers, workshop, folder, "individual", chosen["individual"])
-    pretrain_all(recipe, wearers, workshop, folder)
+    finals = _fit_chosen(recipe, wearers, workshop, "individual", chosen["individual"])
+    pretrain_all(recipe, wearers, workshop)
     finals += _fit_chosen(
-        recipe, wearers, workshop, folder, "pretrained", {wearer.name: recipe.pretrain for wearer in wearers}
+        recipe, wearers, workshop, "pretrained", {wearer.name: recipe.pretrain for wearer in wearers}
     )
     for stage in TUNED:
-        candidates = _fit_all(recipe, wearers, workshop, folder, stage, [first], _grid_of(recipe, stage))
+        candidates = _fit_all(recipe, wearers, workshop, stage, [first], _grid_of(recipe, stage))
         chosen[stage] = choose(candidates, _base_of(recipe, stage))
-        finals += _fit_chosen(recipe, wearers, workshop, folder, stage, chosen[stage])
+        finals += _fit_chosen(recipe, wearers, workshop, stage, chosen[stage])
     tuned = {wearer.name: _better_stage(finals, wearer.name) for wearer in wearers}
     return PersonalResult(grid=tuple(grid), finals=tuple(finals), chosen=chosen, tuned_stage=tuned)
 
@@ -176,10 +154,10 @@ def fit_wearer(
     return asdict(_outcome(net, wearer.name, stage, seed, spec, fitted, logits, validation, test))
 
 
-def pretrain_all(recipe: PersonalRecipe, wearers: Sequence[Wearer], workshop: Workshop, folder: Path) -> None:
+def pretrain_all(recipe: PersonalRecipe, wearers: Sequence[Wearer], workshop: Workshop) -> None:
     jobs = [
         Job(
-            f"pretrain-s{seed}",
+            pretrain_key(recipe, wearers, seed),
             pretrain,
             {
                 "net_name": recipe.net,
@@ -187,12 +165,12 @@ def pretrain_all(recipe: PersonalRecipe, wearers: Sequence[Wearer], workshop: Wo
                 "spec": recipe.pretrain,
                 "split_seed": recipe.split_seed,
                 "seed": seed,
-                "weights": weights_path(folder, seed),
+                "weights": weights_path(recipe, wearers, workshop, seed),
             },
         )
         for seed in recipe.seeds
     ]
-    run_jobs(jobs, folder, workshop.workers, on_done=workshop.count("pre-training"))
+    run_jobs(jobs, workshop.jobs, workshop.workers, on_done=workshop.count("pre-training"))
 
 
 def pretrain(
@@ -213,8 +191,13 @@ def pretrain(
     }
 
 
-def weights_path(folder: Path, seed: int) -> Path:
-    return path_of(folder, f"pretrain-s{seed}").with_suffix(".safetensors")
+def pretrain_key(recipe: PersonalRecipe, wearers: Sequence[Wearer], seed: int) -> str:
+    whole = [wearer.digest for wearer in wearers]
+    return key_of(f"pretrain-s{seed}", recipe.net, recipe.pretrain, recipe.split_seed, seed, whole)
+
+
+def weights_path(recipe: PersonalRecipe, wearers: Sequence[Wearer], workshop: Workshop, seed: int) -> Path:
+    return path_of(workshop.jobs, pretrain_key(recipe, wearers, seed)).with_suffix(".safetensors")
 
 
 class HeadNet(nn.Module):
@@ -252,8 +235,6 @@ def _outcome(
     validation: Examples,
     test: Examples,
 ) -> Outcome:
-    from training.fit import balanced_figures
-
     loss, accuracy = balanced_figures(logits[0], validation.labels)
     counts = confusion((test.labels > 0).numpy(), (logits[1] > 0).numpy())
     last = counts.balanced_accuracy if fitted is None else _tested(net, fitted.last, fitted.state, test)
@@ -320,64 +301,63 @@ def _fit_all(
     recipe: PersonalRecipe,
     wearers: Sequence[Wearer],
     workshop: Workshop,
-    folder: Path,
     stage: Stage,
     seeds: Sequence[int],
     grid: Grid,
 ) -> list[Outcome]:
     points = grid.points(_base_of(recipe, stage))
-    jobs = [
-        _job(recipe, wearer, folder, stage, spec, seed)
-        for wearer in wearers
-        for spec in points
-        for seed in seeds
-    ]
-    return _outcomes(jobs, workshop, folder, f"{stage} grid")
+    points = {wearer.name: [chosen[wearer.name]] for wearer in wearers}
+    jobs = _jobs(recipe, wearers, workshop, stage, points, recipe.seeds)
+    return _outcomes(jobs, workshop, f"{stage} grid")
 
 
 def _fit_chosen(
     recipe: PersonalRecipe,
     wearers: Sequence[Wearer],
     workshop: Workshop,
-    folder: Path,
     stage: Stage,
     chosen: Mapping[str, FitSpec],
 ) -> list[Outcome]:
     """Every seed; the grid's own seed is already a file and is not run again."""
-    jobs = [
-        _job(recipe, wearer, folder, stage, chosen[wearer.name], seed)
-        for wearer in wearers
-        for seed in recipe.seeds
-    ]
-    return _outcomes(jobs, workshop, folder, f"{stage}, {len(recipe.seeds)} seeds")
+    points = {wearer.name: [chosen[wearer.name]] for wearer in wearers}
+    jobs = _jobs(recipe, wearers, workshop, stage, points, recipe.seeds)
+    return _outcomes(jobs, workshop, f"{stage}, {len(recipe.seeds)} seeds")
 
 
-def _job(recipe: PersonalRecipe, wearer: Wearer, folder: Path, stage: Stage, spec: FitSpec, seed: int) -> Job:
-    assert stage in get_args(Stage)
-    setting = f"lr{spec.lr:g}-b{spec.batch_size}-{'weighted' if spec.is_balanced else 'plain'}"
-    return Job(
-        f"{stage}-{wearer.name}-s{seed}-{setting}",
-        fit_wearer,
-        {
-            "net_name": recipe.net,
-            "wearer": wearer,
-            "stage": stage,
-            "spec": spec,
-            "split_seed": recipe.split_seed,
-            "seed": seed,
-            "pretrained": None if stage == "individual" else weights_path(folder, seed),
-        },
-    )
+def _jobs(
+    recipe: PersonalRecipe,
+    wearers: Sequence[Wearer],
+    workshop: Workshop,
+    stage: Stage,
+    points: Mapping[str, Sequence[FitSpec]],
+    seeds: Sequence[int],
+) -> list[Job]:
+    """One job per recording, setting and seed."""
+    jobs = []
+    for seed in seeds:
+        weights = None if stage == "individual" else weights_path(recipe, wearers, workshop, seed)
+        for wearer in wearers:
+            for spec in points[wearer.name]:
+                decides = (recipe.net, wearer.digest, spec, recipe.split_seed, seed, weights and weights.name)
+                arguments = {
+                    "net_name": recipe.net,
+                    "wearer": wearer,
+                    "stage": stage,
+                    "spec": spec,
+                    "split_seed": recipe.split_seed,
+                    "seed": seed,
+                    "pretrained": weights,
+                }
+                jobs.append(Job(key_of(f"{stage}-{wearer.name}-s{seed}", *decides), fit_wearer, arguments))
+    return jobs
 
 
-def _outcomes(jobs: Sequence[Job], workshop: Workshop, folder: Path, what: str) -> list[Outcome]:
-    documents = run_jobs(jobs, folder, workshop.workers, on_done=workshop.count(what))
+def _outcomes(jobs: Sequence[Job], workshop: Workshop, what: str) -> list[Outcome]:
+    documents = run_jobs(jobs, workshop.jobs, workshop.workers, on_done=workshop.count(what))
     return [Outcome(**documents[job.key]) for job in jobs]
 
 
 def _setting(base: FitSpec, outcome: Outcome) -> FitSpec:
-    from dataclasses import replace
-
     return replace(base, lr=outcome.lr, batch_size=outcome.batch_size, is_balanced=outcome.is_balanced)
 
 
