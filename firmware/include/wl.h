@@ -128,6 +128,7 @@ struct wl_frontend {
     int16_t x2_q2[WL_HISTORY_2];
     int16_t x3_q2[WL_HISTORY_2];
     int16_t x4_q2[WL_HISTORY_2];
+    uint64_t edge_q18[2][WL_VOICES]; /* power half way between two columns, octaves 0 and 1 */
 
     int32_t wander1_q10, wander2_q10; /* LF row: two one-pole low-passes */
     int64_t wander_power_q20;

@@ -18,23 +18,25 @@
 #include "table_morlet.h"
 #include "wl_fixed.h"
 
-/* Power is pooled over these positions of a column: one point of a fast octave would
- * jitter by ten codes when a QRS moves inside the column. */
-static const int8_t offsets_0[4] = {-6, -2, 2, 6};
-static const int8_t offsets_1[2] = {-2, 2};
-static const int8_t offsets_2[1] = {0};
-
+/* The power of a column is pooled over evenly spaced positions, and the last of them,
+ * half way to the next column, is shared with it. Sampling one point of a fast octave
+ * would let a QRS jitter by ten codes when it moves inside a column, and so would
+ * cutting the time into tiles: energy on a border would be halved. With the shared
+ * position and these weights the sum hardly depends on where the QRS falls. */
 static const struct octave {
     uint8_t lag;            /* columns behind the hop */
     uint8_t centre;         /* where the column's centre lies in the history */
-    uint8_t log2_positions;
-    const int8_t *offsets;
+    int8_t first, step;     /* inner positions, beside the centre */
+    uint8_t n_inner;
+    uint8_t inner_weight;
+    uint8_t edge_weight;    /* of the positions half a column away; 0: not sampled */
+    int32_t unit_q12;       /* log2 of (2^18 times all weights) */
 } octaves[WL_OCTAVES] = {
-    {2, 33, 2, offsets_0},
-    {5, 29, 1, offsets_1},
-    {9, 27, 0, offsets_2},
-    {19, 27, 0, offsets_2},
-    {39, 27, 0, offsets_2},
+    {2, 33, -4, 4, 3, 2, 3, 18 * 4096 + 14684}, /* log2 12 */
+    {5, 29, 0, 0, 1, 1, 2, 18 * 4096 + 9511},   /* log2 5 */
+    {9, 27, 0, 0, 1, 1, 0, 18 * 4096},
+    {19, 27, 0, 0, 1, 1, 0, 18 * 4096},
+    {39, 27, 0, 0, 1, 1, 0, 18 * 4096},
 };
 
 /**
@@ -73,20 +75,37 @@ static void wl_cwt_position(const int16_t *x_q2, uint64_t power_q18[WL_VOICES])
 }
 #endif
 
-/** One octave of one column. */
+/**
+ * One octave of one column
+ * s               0..4; only the first two have shared positions
+ *
+ * Before the first column there is silence, whose edge the first column shares.
+ * A power is below 2^48, so twelve of them stay far inside 64 bits.
+ */
 static void octave_column(struct wl_frontend *fe, const int16_t *history_q2, int s, uint32_t hop)
 {
     const struct octave *octave = &octaves[s];
-    uint32_t column = hop - octave->lag;
-    uint64_t power_q18[WL_VOICES] = {0};
-    int32_t unit_q12 = (18 + octave->log2_positions) * 4096;
+    const int16_t *centre = history_q2 + octave->centre;
+    uint64_t power_q18[WL_VOICES] = {0}, edge_q18[WL_VOICES] = {0};
 
-    if (hop < octave->lag)
-        return; /* the column lies before the first sample */
-    for (int i = 0; i < 1 << octave->log2_positions; i++)
-        wl_cwt_position(history_q2 + octave->centre + octave->offsets[i], power_q18);
-    for (int v = 0; v < WL_VOICES; v++)
-        fe->image->code[column % WL_IMAGE_COLUMNS][s * WL_VOICES + v] = wl_level(power_q18[v], unit_q12);
+    if (hop + 1 < octave->lag)
+        return; /* nothing has been seen yet */
+    for (int i = 0; i < octave->n_inner; i++)
+        wl_cwt_position(centre + octave->first + i * octave->step, power_q18);
+    if (octave->edge_weight)
+        wl_cwt_position(centre + (WL_HOP >> s) / 2, edge_q18);
+
+    for (int v = 0; v < WL_VOICES; v++) {
+        uint64_t sum_q18 = power_q18[v] * octave->inner_weight;
+
+        if (octave->edge_weight) {
+            sum_q18 += (fe->edge_q18[s][v] + edge_q18[v]) * octave->edge_weight;
+            fe->edge_q18[s][v] = edge_q18[v];
+        }
+        if (hop >= octave->lag)
+            fe->image->code[(hop - octave->lag) % WL_IMAGE_COLUMNS][s * WL_VOICES + v] =
+                wl_level(sum_q18, octave->unit_q12);
+    }
 }
 
 /** Make room for n_new samples at the end. */

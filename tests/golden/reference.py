@@ -20,7 +20,14 @@ HOP = 16
 TOP_HZ = 61.44
 OMEGA_0 = 6.0
 N_ROWS = 30
-POOLING = {0: (-6, -2, 2, 6), 1: (-2, 2), 2: (0,), 3: (0,), 4: (0,)}  # samples of the octave's stream
+# Octave -> positions of the 256 Hz stream beside the centre, and their weights.
+POOLING = {
+    0: ((-8, -4, 0, 4, 8), (3, 2, 2, 2, 3)),
+    1: ((-8, 0, 8), (2, 1, 2)),
+    2: ((0,), (1,)),
+    3: ((0,), (1,)),
+    4: ((0,), (1,)),
+}
 
 Array = NDArray[np.float64]
 
@@ -43,7 +50,7 @@ def morlet_kernel(row: int) -> NDArray[np.complex128]:
 
 
 def wavelet(x_uv: Array, row: int, centres: NDArray[np.int64]) -> NDArray[np.complex128]:
-    """True Morlet coefficients of x at the given samples; x is held constant beyond its ends."""
+    """True Morlet coefficients of x around the given samples; x is held constant beyond its ends."""
     kernel = morlet_kernel(row)
     half = kernel.size // 2
     padded = np.concatenate([np.full(half, x_uv[0]), x_uv, np.full(half, x_uv[-1])])
@@ -53,13 +60,16 @@ def wavelet(x_uv: Array, row: int, centres: NDArray[np.int64]) -> NDArray[np.com
 
 
 def pooled_power(x_uv: Array, n_columns: int) -> Array:
-    """Mean |W|^2 over each column's pooling positions, (n_columns, 30), uV^2."""
+    """Weighted mean of |W|^2 over each column's pooling positions, (n_columns, 30), uV^2.
+
+    Samples before the first equal it, as the history of a fresh device does.
+    """
     power = np.empty((n_columns, N_ROWS))
     for row in range(N_ROWS):
-        octave = row // 6
-        offsets = np.array(POOLING[octave]) * 2**octave
-        centres = (np.arange(n_columns)[:, None] * HOP + offsets).clip(0, x_uv.size - 1)
-        power[:, row] = np.mean(np.abs(wavelet(x_uv, row, centres.ravel())).reshape(centres.shape) ** 2, axis=1)
+        offsets, weights = POOLING[row // 6]
+        centres = np.arange(n_columns)[:, None] * HOP + np.array(offsets)
+        squares = np.abs(wavelet(x_uv, row, centres.ravel())).reshape(centres.shape) ** 2
+        power[:, row] = squares @ np.array(weights) / sum(weights)
     return power
 
 

@@ -21,6 +21,14 @@ BLOCKER_SHIFT = 7
 RESTORE_SAMPLES = 41
 FLAT_COLUMNS = 7
 WARM_COLUMNS = 40
+# Octave -> positions in its own stream beside the centre, weights, Q12 logarithm of their sum.
+POOLING = {
+    0: ((-8, -4, 0, 4, 8), (3, 2, 2, 2, 3), 14684),
+    1: ((-4, 0, 4), (2, 1, 2), 9511),
+    2: ((0,), (1,), 0),
+    3: ((0,), (1,), 0),
+    4: ((0,), (1,), 0),
+}
 RAIL, FLAT, LEAD_OFF, WARM_UP, CLIP, GAP = 1, 2, 4, 8, 16, 32
 
 
@@ -223,12 +231,11 @@ def front_end(
         limited.append(hits[stream.margin :])
     codes = np.full((n_columns, 32), -128, np.int8)
     for octave in range(5):
-        offsets = np.array({0: [-6, -2, 2, 6], 1: [-2, 2]}.get(octave, [0]))
-        centres = np.arange(n_columns)[:, None] * (HOP >> octave) + offsets
+        offsets, weights, unit_q12 = POOLING[octave]
+        centres = np.arange(n_columns)[:, None] * (HOP >> octave) + np.array(offsets)
         for voice in range(6):
-            power = wavelet_power_q18(streams[octave], voice, centres.ravel()).reshape(centres.shape).sum(axis=1)
-            unit = (18 + int(np.log2(offsets.size))) * 4096
-            codes[:, 6 * octave + voice] = levels(power, unit)
+            power = wavelet_power_q18(streams[octave], voice, centres.ravel()).reshape(centres.shape)
+            codes[:, 6 * octave + voice] = levels(power @ np.array(weights), 18 * 4096 + unit_q12)
     codes[:, 30] = low_row(streams[4], n_columns)
     codes[:, 31] = high_row(streams[0], streams[1], n_columns)
     flags = column_flags(
