@@ -1,0 +1,92 @@
+"""The door: `wristlead` finds the room that a command belongs to."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from device_sim.contract.errors import WristleadError
+
+INTERRUPTED = 130  # 128 + SIGINT, as a shell counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """Where a command lives, and what opens it."""
+
+    module: str
+    summary: str
+    install: str = "pip install wristlead"
+
+
+CHECKOUT = "in a checkout of wristlead: pip install -c constraints.txt -e"
+ROOMS = {
+    "run": Room(module="device_sim.cli", summary="stream an ECG through the front end"),
+    "show": Room(module="device_sim.show", summary="print what a recording holds"),
+    "train": Room(module="training.cli", summary="train a network", install=f"{CHECKOUT} '.[train]'"),
+    "export": Room(
+        module="export.cli", summary="write a checkpoint as integers", install=f"{CHECKOUT} '.[export]'"
+    ),
+    "bench": Room(module="benchmarks.cli", summary="count cost and size", install=f"{CHECKOUT} '.[mcu]'"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0: done; 1: a budget or a check failed; 2: the request made no sense."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _enter(arguments)
+        sys.stdout.flush()
+    except WristleadError as error:
+        print(" ".join(str(error).split("\n")), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader had enough, as `| head` does; what is still buffered must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def _enter(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_manual())
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"wristlead {version('wristlead')}")
+        return 0
+    command, rest = arguments[0], arguments[1:]
+    if command not in ROOMS:
+        raise WristleadError(
+            f"wristlead: expected a command ({', '.join(ROOMS)}), got {command!r}; see --help"
+        )
+    code = _room(command).main(rest)
+    return int(code)
+
+
+def _room(command: str):  # type: ignore[no-untyped-def]
+    room = ROOMS[command]
+    try:
+        return importlib.import_module(room.module)
+    except ModuleNotFoundError as error:
+        # A bug inside the room is not a missing room: only names from outside it are excused.
+        missing = str(error.name)
+        if missing.split(".")[0] == "device_sim":
+            raise
+        raise WristleadError(
+            f"wristlead {command}: expected the package `{missing}`, found none; {room.install}"
+        ) from None
+
+
+def _manual() -> str:
+    lines = [f"  {command:8}{room.summary}" for command, room in ROOMS.items()]
+    return "\n".join(["usage: wristlead COMMAND ...", "", *lines, "", "wristlead COMMAND --help tells more"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

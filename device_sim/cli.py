@@ -1,0 +1,176 @@
+"""Stream an ECG through the front end: JSON lines on stdout, everything for a person on stderr."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from device_sim import options
+from device_sim.picture import ENDINGS, check_drawable, draw
+from device_sim.replay import PERCENTILES, Replay, Report, Stride, flag_names, strides, time_of_column_us
+from device_sim.sources import Gap, Samples, Source
+from device_sim.trace import Trace, check_writable
+
+EPILOG = """\
+One line per second: t_us and column of its first column, columns per flag, mean level per band in dB above
+1 uV (bands in Hz; hf and lf lie above and below), peak to peak of the 128 Hz beat stream in uV.
+With --columns one line per column, every 62.5 ms: its flags and 32 codes, code = 20 log2(uV) - 128.
+Exit code: 0 done, 2 the request or its input made no sense (one line on stderr says why)."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """0 when the source was read to its end."""
+    args = _parser().parse_args(argv)
+    _check_outputs(args)
+    source = options.source_of(args)
+    with _progress(source, args.seconds) as on_chunk:
+        trace, report = _run(source, args, on_chunk)
+    written = _write(trace, args)
+    print(_summary(report, written), file=sys.stderr)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = options.OneLineParser(
+        prog="wristlead run",
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    source = parser.add_argument_group("source, one of")
+    source.add_argument("--synthetic", action="store_true", help="the built-in generator")
+    source.add_argument(
+        "--file", type=Path, help="recording: .hea .edf .csv .txt .npz .npy .i16 .i32 .raw .mat"
+    )
+    source.add_argument(
+        "stdin", nargs="?", choices=("-",), metavar="-", help="text on stdin, streamed as it comes"
+    )
+    parser.add_argument("--seconds", type=_seconds, metavar="N", help="stop after N seconds (synthetic: 30)")
+    options.add_file_options(parser)
+    options.add_scene_options(parser)
+    output = parser.add_argument_group("output")
+    output.add_argument("--columns", action="store_true", help="a line per column instead of one per second")
+    output.add_argument("--out", type=Path, metavar="F.npz", help="all columns, flags and beats")
+    output.add_argument("--beats-out", type=Path, metavar="F.npy", help="the 128 Hz beat stream, int16 uV")
+    output.add_argument(
+        "--picture", type=Path, metavar="F.png", help="ECG, scalogram and flags (or .svg, .pdf)"
+    )
+    return parser
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return seconds
+
+
+def _check_outputs(args: argparse.Namespace) -> None:
+    for path, endings in ((args.out, (".npz",)), (args.beats_out, (".npy",)), (args.picture, ENDINGS)):
+        if path is not None:
+            check_writable(path, endings)
+    if args.picture is not None:
+        check_drawable(args.picture)
+
+
+def _run(
+    source: Source, args: argparse.Namespace, on_chunk: Callable[[Samples | Gap], None]
+) -> tuple[Trace, Report]:
+    keep = args.picture is not None
+
+    def seen(chunk: Samples | Gap) -> None:
+        trace.add_chunk(chunk)
+        on_chunk(chunk)
+
+    replay = Replay(source, seconds=args.seconds, on_chunk=seen)
+    trace = Trace(source, delay_us=replay.delay_us, keep_samples=keep)
+    keep_columns = keep or args.out is not None or args.beats_out is not None
+    for stride in strides(replay):
+        for record in column_records(stride, replay.delay_us) if args.columns else [stride_record(stride)]:
+            # flushed line by line: who reads a live pipe sees each second as it ends
+            print(json.dumps(record), flush=True)
+        if keep_columns:
+            trace.add_stride(stride)
+    return trace, replay.report()
+
+
+def stride_record(stride: Stride) -> dict[str, object]:
+    """One second as a JSON object."""
+    beats = stride.beat_uv_i16
+    return {
+        "t_us": stride.t_us,
+        "column": stride.first_index,
+        "n_columns": stride.n_columns,
+        "flags": stride.flag_columns(),
+        "level_dbuv": stride.level_dbuv(),
+        "beat_pp_uv": int(beats.max()) - int(beats.min()) if beats.size else 0,
+    }
+
+
+def column_records(stride: Stride, delay_us: int) -> Iterator[dict[str, object]]:
+    """Each column of a second as a JSON object."""
+    for offset, (codes, flags) in enumerate(zip(stride.codes_ts_i8, stride.flags_u8, strict=True)):
+        column = stride.first_index + offset
+        yield {
+            "t_us": time_of_column_us(column, delay_us),
+            "column": column,
+            "flags": flag_names(int(flags)),
+            "codes": codes.tolist(),
+        }
+
+
+def _write(trace: Trace, args: argparse.Namespace) -> list[Path]:
+    if args.out is not None:
+        trace.write_npz(args.out)
+    if args.beats_out is not None:
+        trace.write_beats(args.beats_out)
+    if args.picture is not None:
+        draw(trace, args.picture)
+    return [path for path in (args.out, args.beats_out, args.picture) if path is not None]
+
+
+@contextmanager
+def _progress(source: Source, seconds: float | None) -> Iterator[Callable[[Samples | Gap], None]]:
+    """A bar for a person who waits; where the lines themselves pass by on the screen, none."""
+    if not sys.stderr.isatty() or sys.stdout.isatty():
+        yield lambda chunk: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    total = source.n_samples
+    if seconds is not None:
+        wanted = round(seconds * source.rate_hz)
+        total = wanted if total is None else min(total, wanted)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(source.name, total=total)
+        yield lambda chunk: bar.advance(task, chunk.n_samples)
+
+
+def _summary(report: Report, written: list[Path]) -> str:
+    """What a person wants to know at the end."""
+    lines = [
+        f"{report.name}, lead {report.lead}, {report.rate_hz} Hz: {report.seconds:.1f} s, "
+        f"{report.n_columns} columns, {report.n_beat_samples} beat samples"
+    ]
+    if report.n_gaps:
+        guess = f", {report.n_estimated_gaps} of them estimated" if report.n_estimated_gaps else ""
+        lines.append(f"gaps: {report.n_gaps} with {report.n_gap_samples} samples{guess}")
+    flagged = [f"{name} {share:.1%}" for name, share in report.flag_shares.items() if share]
+    lines.append(f"flags: {', '.join(flagged) or 'none'}")
+    percents = "/".join(map(str, PERCENTILES))
+    lines.append(f"level in dB above 1 uV, {percents} % of the columns, by band in Hz:")
+    lines.append("  " + "  ".join(_band(name, levels) for name, levels in report.band_dbuv.items()))
+    lines.append(f"front end: {report.times_real_time:,.0f} x real time")
+    lines.extend(f"wrote {path}" for path in written)
+    return "\n".join(lines)
+
+
+def _band(name: str, levels: tuple[float, ...]) -> str:
+    return f"{name} {'/'.join(f'{level:.0f}' for level in levels)}"

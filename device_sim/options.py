@@ -1,0 +1,159 @@
+"""What `wristlead run` and `wristlead show` can be told, and the source that follows from it."""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any, NoReturn
+
+from device_sim.contract.errors import ContractError
+from device_sim.files import read_recording
+from device_sim.recording import UNITS, ReadAs
+from device_sim.sources import Source
+from device_sim.synthetic import MORPHOLOGIES, Fault, Noise, Scene, SyntheticSource, example_scene
+from device_sim.text_file import TextStream
+
+SCENES = ("example", *MORPHOLOGIES)
+FAULT = re.compile(r"^(lead_off|rail|flat|gap|step)@([\d.]+)(?:\+([\d.]+))?(?:=(-?[\d.]+))?$")
+NOISE = re.compile(r"^(white|mains|wander|emg)=([\d.]+)$")
+DEFAULT_SECONDS = 30.0
+# Options that only one kind of source understands: given to the other, they are a mistake.
+FILE_OPTIONS = ("units", "gain", "lead", "dtype", "rails")
+SCENE_OPTIONS = ("scene", "seed", "heart_rate", "noise", "fault")
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Refuses in one line, as everything here does."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ContractError(f"{self.prog}: {message}; see {self.prog} --help")
+
+
+def add_file_options(parser: argparse.ArgumentParser) -> None:
+    """What a file may not say about itself."""
+    group = parser.add_argument_group("a file that does not say it itself")
+    group.add_argument("--rate", type=int, metavar="HZ", help="samples per second")
+    group.add_argument("--units", choices=UNITS, help="what the numbers count (default: uV)")
+    group.add_argument("--gain", type=_gain, metavar="G", help="ADC counts per mV, with --units adc")
+    group.add_argument("--lead", metavar="NAME", help="signal, column or array to take")
+    group.add_argument("--dtype", choices=("int16", "int32"), help="samples of a raw file, little-endian")
+    group.add_argument(
+        "--rails", type=_rails, metavar="LOW:HIGH", help="the converter's lowest and highest count"
+    )
+
+
+def add_scene_options(parser: argparse.ArgumentParser) -> None:
+    """What the generator plays."""
+    group = parser.add_argument_group("the synthetic ECG")
+    group.add_argument("--scene", choices=SCENES, help="default: example, with a stretch of every fault")
+    group.add_argument(
+        "--seed", type=int, metavar="N", help="the same seed gives the same samples (default: 1)"
+    )
+    group.add_argument("--heart-rate", type=float, metavar="BPM", help="default: 70")
+    group.add_argument(
+        "--noise", type=_noise, action="append", metavar="KIND=UV", help="white, mains, wander or emg; RMS"
+    )
+    group.add_argument(
+        "--fault",
+        type=_fault,
+        action="append",
+        metavar="KIND@START+SECONDS",
+        help="lead_off, rail, flat or gap; step@START=UV is an electrode offset",
+    )
+
+
+def read_as(args: argparse.Namespace) -> ReadAs:
+    """The file options as the readers take them."""
+    return ReadAs(
+        rate_hz=args.rate,
+        units=args.units,
+        gain_per_mv=args.gain,
+        lead=args.lead,
+        dtype=args.dtype,
+        rails_counts=args.rails,
+    )
+
+
+def source_of(args: argparse.Namespace) -> Source:
+    """The one source the arguments name."""
+    named = [args.synthetic, args.file is not None, args.stdin is not None]
+    if sum(named) != 1:
+        raise ContractError(
+            f"wristlead run: expected one of --synthetic, --file FILE and - (stdin), got {sum(named)}"
+        )
+    if args.synthetic:
+        _refuse(args, FILE_OPTIONS, "--synthetic")
+        return SyntheticSource(scene_of(args), seed=1 if args.seed is None else args.seed)
+    _refuse(args, SCENE_OPTIONS, "a recording")
+    if args.stdin is not None or str(args.file) == "-":
+        if args.dtype is not None:
+            raise ContractError("stdin: --dtype: expected text on stdin; name a raw file with --file")
+        return TextStream(sys.stdin.buffer, read_as(args))
+    return read_recording(args.file, read_as(args)).source()
+
+
+def scene_of(args: argparse.Namespace) -> Scene:
+    """The scene, with what the caller added to it."""
+    seconds = DEFAULT_SECONDS if args.seconds is None else args.seconds
+    rate_hz = 256 if args.rate is None else args.rate
+    if args.scene in (None, "example"):
+        scene = example_scene(rate_hz=rate_hz, seconds=seconds)
+    else:
+        scene = Scene(rate_hz=rate_hz, seconds=seconds, morphology=args.scene)
+    if args.heart_rate is not None:
+        scene = replace(scene, heart_rate_bpm=args.heart_rate)
+    return replace(
+        scene,
+        noises=scene.noises + tuple(args.noise or ()),
+        faults=scene.faults + tuple(args.fault or ()),
+    )
+
+
+def _refuse(args: argparse.Namespace, options: Sequence[str], beside: str) -> None:
+    for option in options:
+        if getattr(args, option) is not None:
+            raise ContractError(
+                f"wristlead run: --{option.replace('_', '-')}: means nothing to {beside}; leave it out"
+            )
+
+
+def _gain(text: str) -> Fraction:
+    try:
+        gain = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise argparse.ArgumentTypeError(f"expected counts per mV, got {text!r}") from None
+    if gain <= 0:
+        raise argparse.ArgumentTypeError(f"expected counts per mV above 0, got {text}")
+    return gain
+
+
+def _rails(text: str) -> tuple[int, int]:
+    found = re.match(r"^(-?\d+):(-?\d+)$", text)
+    if not found or int(found[1]) >= int(found[2]):
+        raise argparse.ArgumentTypeError(f"expected LOW:HIGH, such as --rails=-2048:2047, got {text!r}")
+    return int(found[1]), int(found[2])
+
+
+def _noise(text: str) -> Noise:
+    found = NOISE.match(text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"expected KIND=UV, such as mains=50, got {text!r}")
+    return Noise(kind=_kind(found[1]), level_uv=float(found[2]))
+
+
+def _fault(text: str) -> Fault:
+    found = FAULT.match(text)
+    if not found or (found[1] == "step") == (found[4] is None):
+        raise argparse.ArgumentTypeError(f"expected rail@10+2 or step@10=200000, got {text!r}")
+    return Fault(
+        kind=_kind(found[1]),
+        start_s=float(found[2]),
+        seconds=float(found[3] or 0),
+        level_uv=float(found[4] or 0),
+    )
+
+
+def _kind(text: str) -> Any:
+    return text  # the expression that matched lists the kinds
