@@ -306,8 +306,7 @@ def _fit_all(
     grid: Grid,
 ) -> list[Outcome]:
     points = grid.points(_base_of(recipe, stage))
-    points = {wearer.name: [chosen[wearer.name]] for wearer in wearers}
-    jobs = _jobs(recipe, wearers, workshop, stage, points, recipe.seeds)
+    jobs = _jobs(recipe, wearers, workshop, stage, {wearer.name: points for wearer in wearers}, seeds)
     return _outcomes(jobs, workshop, f"{stage} grid")
 
 
