@@ -109,7 +109,6 @@ struct wl_frontend {
     struct wl_beat_ring *beats;
 
     struct wl_input input;
-    int32_t flat_counts;    /* a column that moves no more than this is flat */
     int32_t count_min, count_max;
     uint8_t flags;          /* of the column being filled */
     uint8_t flat_run;       /* flat columns in a row, at most WL_FLAT_COLUMNS */

@@ -6,6 +6,7 @@
 
 #define FIRST_HOP_END 4   /* hop b ends with sample 16 b + 3: the slowest wavelet is done just then */
 #define WARM_COLUMNS 40   /* the slowest wavelet reaches 627 samples back */
+#define FLAT_COUNTS 2     /* flat: within two counts, or within 2 uV where a count is finer */
 #define FLAT_UV 2
 
 enum wl_status wl_frontend_init(struct wl_frontend *fe, const struct wl_input *input,
@@ -31,11 +32,6 @@ enum wl_status wl_frontend_init(struct wl_frontend *fe, const struct wl_input *i
     fe->fill = WL_HOP - FIRST_HOP_END;
     fe->count_min = INT32_MAX;
     fe->count_max = INT32_MIN;
-
-    /* Flat means within two counts, or within 2 uV where a count is finer than that. */
-    fe->flat_counts = (int32_t)(((int64_t)FLAT_UV << input->gain_shift) / input->gain_mul);
-    if (fe->flat_counts < 2)
-        fe->flat_counts = 2;
     return WL_OK;
 }
 
@@ -66,7 +62,9 @@ static void watch_count(struct wl_frontend *fe, int32_t count)
 /** A flat stretch is known only when it has lasted; its first columns are still in the ring. */
 static void mark_flat(struct wl_frontend *fe, uint32_t column)
 {
-    if ((int64_t)fe->count_max - fe->count_min > fe->flat_counts) {
+    int64_t range = (int64_t)fe->count_max - fe->count_min;
+
+    if (range > FLAT_COUNTS && range * fe->input.gain_mul > (int64_t)FLAT_UV << fe->input.gain_shift) {
         fe->flat_run = 0;
         return;
     }

@@ -1,0 +1,96 @@
+"""Runs a Cortex-M image in Unicorn and counts every instruction, by function."""
+
+from bisect import bisect_right
+from collections import Counter
+from dataclasses import dataclass, field
+
+from benchmarks.mcu.image import Image, Symbol
+from device_sim.contract.errors import BudgetExceeded, ContractError
+
+FLASH_BYTES, RAM_START, RAM_BYTES = 1 << 20, 0x20000000, 512 << 10
+PAINT = 0xA5
+
+
+@dataclass
+class Emulator:
+    """One run of one image; memory can be written before and read after."""
+
+    image: Image
+    counts: Counter[str] = field(default_factory=Counter)
+    stack_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        from unicorn import UC_ARCH_ARM, UC_MODE_THUMB, Uc
+        from unicorn.arm_const import UC_CPU_ARM_CORTEX_M4
+
+        self._uc = Uc(UC_ARCH_ARM, UC_MODE_THUMB, cpu=UC_CPU_ARM_CORTEX_M4)
+        # UC_MODE_MCLASS would silently give a Cortex-M33, whatever was asked for.
+        if self._uc.ctl_get_cpu_model() != UC_CPU_ARM_CORTEX_M4:
+            raise ContractError(f"unicorn: asked for Cortex-M4, got model {self._uc.ctl_get_cpu_model()}")
+        self._uc.mem_map(0, FLASH_BYTES)
+        self._uc.mem_map(RAM_START, RAM_BYTES)
+        for address, data in self.image.segments:
+            self._uc.mem_write(address, data)
+        self._functions = sorted((s for s in self.image.symbols.values() if s.is_code), key=lambda s: s.address)
+        self._starts = [s.address for s in self._functions]
+        self._blocks: Counter[tuple[int, int]] = Counter()
+
+    def write(self, symbol: str, data: bytes, offset: int = 0) -> None:
+        self._uc.mem_write(self._at(symbol).address + offset, data)
+
+    def read(self, symbol: str) -> bytes:
+        at = self._at(symbol)
+        return bytes(self._uc.mem_read(at.address, at.n_bytes))
+
+    def run(self, *, jobs: dict[str, bytes], max_instructions: int) -> None:
+        """Run from reset to wl_halt; the jobs are written when main is entered, after .bss is cleared."""
+        from unicorn import UC_HOOK_BLOCK, UcError
+        from unicorn.arm_const import UC_ARM_REG_SP
+
+        top = int.from_bytes(self._uc.mem_read(0, 4), "little")
+        reset = int.from_bytes(self._uc.mem_read(4, 4), "little")
+        stack_room = 16 << 10
+        self._uc.mem_write(top - stack_room, bytes([PAINT]) * stack_room)
+        self._uc.reg_write(UC_ARM_REG_SP, top)
+        halt, main = self._at("wl_halt").address, self._at("main").address
+        self._uc.hook_add(UC_HOOK_BLOCK, self._on_block)
+        try:
+            self._uc.emu_start(reset | 1, main, count=max_instructions)
+            for symbol, data in jobs.items():
+                self.write(symbol, data)
+            self._blocks.clear()
+            self._uc.emu_start(main | 1, halt, count=max_instructions)
+        except UcError as error:
+            raise ContractError(f"{self.image.path.name}: the emulated core stopped: {error}") from error
+        painted = bytes(self._uc.mem_read(top - stack_room, stack_room))
+        self.stack_bytes = len(painted.lstrip(bytes([PAINT])))
+        self._attribute()
+        if sum(self.counts.values()) >= max_instructions:
+            raise BudgetExceeded(
+                f"{self.image.path.name}: never reached wl_halt",
+                measured=sum(self.counts.values()), allowed=max_instructions, unit="instructions",
+            )  # fmt: skip
+
+    def _on_block(self, _uc: object, address: int, size: int, _user: object) -> None:
+        self._blocks[address, size] += 1
+
+    def _attribute(self) -> None:
+        for (address, size), times in self._blocks.items():
+            n = count_instructions(bytes(self._uc.mem_read(address, size)))
+            i = bisect_right(self._starts, address) - 1
+            name = self._functions[i].name if i >= 0 else "?"
+            self.counts[name] += n * times
+
+    def _at(self, symbol: str) -> Symbol:
+        if symbol not in self.image.symbols:
+            raise ContractError(f"{self.image.path.name}: no symbol {symbol}")
+        return self.image.symbols[symbol]
+
+
+def count_instructions(code: bytes) -> int:
+    """Thumb: a first halfword of 0b11101.. and above opens a four-byte instruction."""
+    n = at = 0
+    while at < len(code):
+        at += 4 if int.from_bytes(code[at : at + 2], "little") >> 11 >= 0x1D else 2
+        n += 1
+    return n
