@@ -41,15 +41,17 @@ class Augment:
         starts = torch.randint(len(self.noise_t) - length, (n, 1), generator=generator)
         noise = self.noise_t[starts + torch.arange(length)][:, None]
         noise = noise - noise.mean(dim=2, keepdim=True)
+        is_noisy = torch.rand((n, 1, 1), generator=generator) < self.spec.noise_chance
+        rms = noise.square().mean(dim=2, keepdim=True).sqrt().clamp_min(1e-6)
+        if self.spec.noise_rms_max:
+            wanted = torch.rand((n, 1, 1), generator=generator) * self.spec.noise_rms_max
+            return noise / rms * wanted * is_noisy
         low, high = self.spec.noise_snr_db_min, self.spec.noise_snr_db_max
         snr_db = torch.rand((n, 1, 1), generator=generator) * (high - low) + low
-        is_noisy = torch.rand((n, 1, 1), generator=generator) < self.spec.noise_chance
         # SNR as `nst` has it: a QRS of peak-to-peak p stands for a sine of power p^2 / 8
         swing = x_bct.amax(dim=2, keepdim=True) - x_bct.amin(dim=2, keepdim=True)
-        power = swing.square() / 8
-        noise_power = noise.square().mean(dim=2, keepdim=True).clamp_min(1e-12)
-        gain = torch.sqrt(power / (noise_power * torch.pow(10.0, snr_db / 10)))
-        return noise * gain * is_noisy
+        wanted = swing / (8**0.5 * torch.pow(10.0, snr_db / 20))
+        return noise / rms * wanted * is_noisy
 
 
 def _shifted(x_bct: Tensor, largest: int, generator: torch.Generator) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from device_sim.contract.errors import ContractError
 from training.nets import NETS
+from training.splits import DS1, DS2, NAMED_EXCEPTIONS, check_no_leak
 from training.tables import build, read_toml
 from training.windows import RULES
 
@@ -24,10 +25,13 @@ class AugmentSpec:
     noise_chance: float = 0.0  # how often recorded em or ma noise is added
     noise_snr_db_min: float = 0.0
     noise_snr_db_max: float = 24.0
+    noise_rms_max: float = 0.0  # instead of an SNR: noise of up to this RMS, where the window is a difference
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.noise_chance <= 1.0:
             raise ContractError(f"noise_chance: expected 0..1, got {self.noise_chance}")
+        if self.noise_rms_max and self.noise_snr_db_min != 0.0:
+            raise ContractError("noise_rms_max: contradicts noise_snr_db_min; noise has one scale")
         if self.noise_snr_db_min > self.noise_snr_db_max:
             raise ContractError(
                 f"noise_snr_db_min: expected at most {self.noise_snr_db_max}, got {self.noise_snr_db_min}"
@@ -124,11 +128,13 @@ class BlindRecipe:
     rule: str
     seeds: tuple[int, ...]
     n_folds: int
+    train_records: tuple[str, ...] = DS1
+    test_records: tuple[str, ...] = DS2
     fit: FitSpec
 
     def __post_init__(self) -> None:
         check_names(self.net, self.rule)
-        check_folds(self.n_folds)
+        check_cohorts(self.n_folds, self.train_records, self.test_records, self.fit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,16 +144,18 @@ class BeatRecipe:
     protocol: Literal["P3-beat"]
     name: str
     net: str
-    stream: Stream
+    stream: Literal["device"]
+    peaks: Literal["annotated", "detected"]
     seeds: tuple[int, ...]
     n_folds: int
     fusion_weight: float  # weight of F beats in training: neither here nor there
-    peaks: Literal["annotated", "detected"]
+    train_records: tuple[str, ...] = DS1
+    test_records: tuple[str, ...] = DS2
     fit: FitSpec
 
     def __post_init__(self) -> None:
         check_names(self.net, "EC57")
-        check_folds(self.n_folds)
+        check_cohorts(self.n_folds, self.train_records, self.test_records, self.fit)
         if not 0.0 <= self.fusion_weight <= 1.0:
             raise ContractError(f"fusion_weight: expected 0..1, got {self.fusion_weight}")
 
@@ -167,9 +175,15 @@ def check_names(net: str, rule: str) -> None:
         raise ContractError(f"rule: expected one of {', '.join(RULES)}, got {rule}")
 
 
-def check_folds(n_folds: int) -> None:
-    if not 2 <= n_folds <= 22:
-        raise ContractError(f"n_folds: expected 2..22 (records of DS1), got {n_folds}")
+def check_cohorts(n_folds: int, train: tuple[str, ...], test: tuple[str, ...], fit: FitSpec) -> None:
+    """Nothing of the test side may choose, so the last epoch is the one that is kept."""
+    check_no_leak(train, test, allowed=NAMED_EXCEPTIONS)
+    if not 2 <= n_folds <= len(train):
+        raise ContractError(f"n_folds: expected 2..{len(train)} (training records), got {n_folds}")
+    if fit.select != "last":
+        raise ContractError(
+            f"fit.select: expected last (P3 has no validation part of its own), got {fit.select}"
+        )
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from training.data.place import Place
 from training.examples import Examples, examples_of
 from training.recipe import Stream
 from training.splits import Parts, split_record
-from training.streams import VERSION, paper_windows
+from training.streams import VERSION, device_windows, paper_windows
 from training.windows import RULES, LabelRule, is_kept, label_windows
 from training.workshop import Workshop
 
@@ -75,14 +76,16 @@ def _labels(place: Place, name: str, rule: LabelRule) -> NDArray[np.int8]:
 def _wearer(place: Place, name: str, workshop: Workshop, stream: Stream, rule: LabelRule) -> Wearer:
     lead = mitdb.first_lead(place, name) if stream == "paper-first-column" else None
     record = mitdb.read(place, name, lead=lead)
-    windows = paper_windows(record, workshop.cache)
+    windows = (device_windows if stream == "device" else paper_windows)(record, workshop.cache)
     assert record.annotations is not None
     labels = label_windows(
         record.annotations, rule, length_samples=record.length_samples, window_samples=record.rate_hz
     )
+    # The paper's windows follow from the recording; the device's follow from its front end as well.
+    source = sha256(windows.tobytes()).hexdigest() if stream == "device" else record.digest
     return Wearer(
         name=name,
         windows=Path(str(windows.filename)),  # type: ignore[attr-defined]
         labels=tuple(labels.tolist()),
-        digest=f"{record.digest}:{record.lead}:{stream}:{VERSION}:{rule}",
+        digest=f"{source}:{record.lead}:{stream}:{VERSION}:{rule}",
     )

@@ -1,0 +1,87 @@
+"""The recordings of an inter-patient run, as windows a job can map."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device_sim.contract.errors import StreamError
+from training.beats import Beats, annotated_beats
+from training.data import mitdb, nstdb
+from training.data.record import Record
+from training.examples import Examples, examples_of
+from training.recipe import BeatRecipe
+from training.streams import beat_codes, in_net_units
+from training.workshop import Workshop
+
+LABEL_OF = {"N": 0, "S": 1, "V": 2, "F": 2, "-": 0, "Q": -1}  # a false detection is nothing abnormal
+NOISES = ("em", "ma")
+NOISE_TRAIN_S = 18 * 60  # later minutes of the noise recordings are for validation and test
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One recording's beats, labelled, beside their windows in a file."""
+
+    name: str
+    windows: Path  # float32 [n, 128], template differences in the net's units
+    beats: Beats
+    fusion_weight: float
+    digest: str
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        return np.array([LABEL_OF[kind] for kind in self.beats.classes], dtype=np.int64)
+
+    def known(self) -> NDArray[np.int64]:
+        """Indices of beats with a label: unclassifiable ones teach and count nothing."""
+        return np.flatnonzero(self.labels >= 0)
+
+    def examples(self, indices: NDArray[np.int64] | None = None) -> Examples:
+        chosen = self.known() if indices is None else indices
+        weights = np.where(self.beats.classes == "F", self.fusion_weight, 1.0).astype(np.float32)
+        return examples_of(np.load(self.windows, mmap_mode="r")[chosen], self.labels[chosen], weights[chosen])
+
+
+def members_of(recipe: BeatRecipe, records: Sequence[str], workshop: Workshop) -> tuple[Member, ...]:
+    place = mitdb.find(workshop.data)
+    found = []
+    for index, name in enumerate(records, start=1):
+        found.append(_member(mitdb.read(place, name), recipe, workshop))
+        workshop.tell(f"beats: {index} of {len(records)} recordings")
+    return tuple(found)
+
+
+def _member(record: Record, recipe: BeatRecipe, workshop: Workshop) -> Member:
+    beats = _beats(record, recipe)
+    content = beats.differences_i8.tobytes() + "".join(beats.classes).encode() + beats.rr.tobytes()
+    digest = sha256(content).hexdigest()
+    windows = workshop.cache.array(
+        f"beat-differences-{record.source}-{record.name}",
+        digest,
+        make=lambda: in_net_units(beats.differences_i8),
+    )
+    return Member(
+        name=record.name,
+        windows=Path(str(windows.filename)),  # type: ignore[attr-defined]
+        beats=beats,
+        fusion_weight=recipe.fusion_weight,
+        digest=digest,
+    )
+
+
+def _beats(record: Record, recipe: BeatRecipe) -> Beats:
+    assert record.annotations is not None
+    if recipe.peaks == "detected":
+        raise StreamError("peaks = 'detected': the front end has no R-peak detector yet; use 'annotated'")
+    return annotated_beats(record.name, beat_codes(record), record.annotations, rate_hz=record.rate_hz)
+
+
+def training_noise(workshop: Workshop) -> NDArray[np.float32]:
+    """Electrode motion and muscle noise of NSTDB as the device streams it: the first 18 minutes, first lead."""
+    place = nstdb.find(workshop.data)
+    records = [nstdb.read(place, name) for name in NOISES]
+    return np.concatenate([in_net_units(beat_codes(record)[: NOISE_TRAIN_S * 128]) for record in records])
