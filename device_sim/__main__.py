@@ -78,8 +78,10 @@ def _room(command: str):  # type: ignore[no-untyped-def]
         missing = str(error.name)
         if missing.split(".")[0] == "device_sim":
             raise
+        own = room.module.split(".")[0]
+        what = f"room `{own}`" if missing.split(".")[0] == own else f"package `{missing}`"
         raise WristleadError(
-            f"wristlead {command}: expected the package `{missing}`, found none; {room.install}"
+            f"wristlead {command}: expected the {what}, found none; {room.install}"
         ) from None
 
 

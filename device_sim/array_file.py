@@ -46,7 +46,8 @@ def read_npz(path: Path, read_as: ReadAs) -> Recording:
 def read_npy(path: Path, read_as: ReadAs) -> Recording:
     """The one array of an NPY file."""
     try:
-        array = np.load(path, allow_pickle=False)
+        with path.open("rb") as stream:
+            array = np.load(stream, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise ContractError(f"{path}: expected an NPY file, got {_reason(error)}") from None
     return _bare(path, "NPY", array, read_as)
@@ -134,7 +135,8 @@ def _recording(
 
 def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as stream:  # numpy leaves a file it opened itself open when it fails
+            archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, Mapping):
                 raise ValueError("a single array; rename it to .npy")
             return dict(archive)

@@ -49,14 +49,14 @@ def _figure(trace: Trace) -> "Figure":
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 7.2), layout="constrained")
-    figure.get_layout_engine().set(h_pad=0.01, hspace=0.0)  # type: ignore[union-attr]
+    figure.get_layout_engine().set(h_pad=0.01, hspace=0.0)  # type: ignore[union-attr,call-arg]
     heights = (2.2, 0.28, 3.2, 0.28, 1.0)
     axes = figure.subplots(5, 1, sharex=True, height_ratios=heights)
     ecg, high, wavelets, low, flags = axes
     # Pooled to the width of the picture; one more column of padding than none keeps times exact.
     pool = max(1, -(-trace.flags_u8.size // WIDTH_POINTS))
     level_dbuv = (_pooled_max(trace.codes_ts_i8, pool).astype(np.float64) + 128) * DB_PER_CODE
-    first_s = (trace.delay_us - COLUMN_US / 2) / 1e6
+    first_s = (-trace.delay_us - COLUMN_US / 2) / 1e6
     span_s = (first_s, first_s + level_dbuv.shape[0] * pool * COLUMN_US / 1e6)
     top_db = max(30.0, float(np.ceil(level_dbuv.max(initial=0.0) / 10) * 10))
     _draw_ecg(ecg, trace)
@@ -66,11 +66,13 @@ def _figure(trace: Trace) -> "Figure":
     _label_frequencies(wavelets)
     _draw_flags(flags, trace, first_s)
     flags.set_xlabel("time in s")
-    flags.set_xlim(max(0.0, span_s[0]), span_s[1])
+    flags.set_xlim(0.0, max(span_s[1], trace.x_uv.size / trace.rate_hz))
     bar = figure.colorbar(image, ax=[high, wavelets, low], pad=0.01, fraction=0.03, aspect=28)
     bar.set_label("level in dB above 1 µV")
-    bar.outline.set_visible(False)  # type: ignore[operator]
-    ecg.set_title(f"{trace.name}, lead {trace.lead}, {trace.rate_hz} Hz", loc="left", color=INK, fontsize=12)
+    bar.outline.set_visible(False)
+    ecg.set_title(
+        f"{Path(trace.name).name}, lead {trace.lead}, {trace.rate_hz} Hz", loc="left", color=INK, fontsize=12
+    )
     figure.align_ylabels(list(axes))
     return figure
 

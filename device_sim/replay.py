@@ -229,8 +229,8 @@ def strides(replay: Replay) -> Iterator[Stride]:
 
 
 def time_of_column_us(column: int, delay_us: int) -> int:
-    """When the centre of a column was in the source."""
-    return column * COLUMN_US + delay_us
+    """When the centre of a column was in the source: the resampler hands it on that much later."""
+    return column * COLUMN_US - delay_us
 
 
 def dbuv_of_code(code: float) -> float:
