@@ -116,7 +116,7 @@ def annotated_beats(record: str, codes: NDArray[np.int8], marks: Annotations, *,
 def detected_beats(
     record: str, codes: NDArray[np.int8], peaks_s: NDArray[np.float64], marks: Annotations, *, rate_hz: int
 ) -> Beats:
-    """Beats where a detector put them, with the class of the mark each meets; what it missed stays counted."""
+    """Beats where a detector put them, with the class of the mark each meets; what it missed stays."""
     kept = [i for i, symbol in enumerate(marks.symbols) if symbol in CLASS_OF]
     truth_s = marks.samples[kept] / rate_hz
     truth = [CLASS_OF[marks.symbols[i]] for i in kept]

@@ -81,7 +81,7 @@ def _beats(record: Record, recipe: BeatRecipe) -> Beats:
 
 
 def training_noise(workshop: Workshop) -> NDArray[np.float32]:
-    """Electrode motion and muscle noise of NSTDB as the device streams it: the first 18 minutes, first lead."""
+    """Electrode motion and muscle noise of NSTDB as the device streams it: 18 minutes, first lead."""
     place = nstdb.find(workshop.data)
     records = [nstdb.read(place, name) for name in NOISES]
     return np.concatenate([in_net_units(beat_codes(record)[: NOISE_TRAIN_S * 128]) for record in records])

@@ -35,7 +35,8 @@ def paper_windows(record: Record, cache: Cache) -> NDArray[np.float32]:
 def beat_codes(record: Record) -> NDArray[np.int8]:
     """The device's beat stream: causal, 0.4-30 Hz, 128 Hz, 32 uV per code.
 
-    Sample k is k/128 s into the recording: the resampler's delay is taken out to the nearest sample, so that marks and codes line up.
+    Sample k is k/128 s into the recording: the resampler's delay is taken out to the nearest sample, so
+    that marks and codes line up.
     """
     front_end = FrontEnd(rate_hz=record.rate_hz, uv_per_count=record.uv_per_count)
     body, tail = front_end.push(record.counts_i32), front_end.flush()

@@ -68,9 +68,7 @@ def fetch(source: str, data: Path, *, url: str | None = None, tell: Tell = lambd
     folder.mkdir(parents=True, exist_ok=True)
     for index, name in enumerate(origin.files, start=1):
         place = f"{source}: {index} of {len(origin.files)}: {name}"
-        _fetch_file(
-            base + name, folder / name, sums[name], lambda text, place=place: tell(f"{place}: {text}")
-        )
+        _fetch_file(base + name, folder / name, sums[name], _prefixed(tell, place))
     tell(f"{source}: whole, {origin.licence}")
     return folder
 
