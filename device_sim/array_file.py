@@ -118,7 +118,7 @@ def _recording(
     leads: tuple[str, ...],
 ) -> Recording:
     name = str(path)
-    values = _one_dimension(array, where=f"{name}: {lead}")
+    values = _one_dimension(array, where=name if leads == ("1",) else f"{name}: array '{lead}'")
     counts_i32 = counts_of(values, scale, lambda index: f"{name}: sample {index}")
     check_span(values, scale, name=name)
     return Recording(

@@ -97,7 +97,12 @@ def _recording(reader: Any, read_as: ReadAs, *, name: str) -> Recording:
     # Half even; what is left of the offset, under one count, the blocker removes.
     zero_counts = round(low - low_uv / uv_per_count)
     counts_i64 = reader.readSignal(column, digital=True).astype(np.int64) - zero_counts
-    check_microvolts(counts_i64, uv_per_count, lambda index: f"{name}: lead {lead}: sample {index}")
+    check_microvolts(
+        counts_i64,
+        uv_per_count,
+        lambda index: f"{name}: lead {lead}: sample {index}",
+        advice="is the header's scale right?",
+    )
     return Recording(
         name=name,
         kind="EDF+" if reader.filetype in (1, 3) else "EDF",

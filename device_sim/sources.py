@@ -83,7 +83,13 @@ def check_rate(rate_hz: float | Fraction, *, where: str) -> int:
     return int(rate_hz)
 
 
-def check_microvolts(counts_i64: NDArray[np.int64], uv_per_count: Fraction, where: Where) -> None:
+def check_microvolts(
+    counts_i64: NDArray[np.int64],
+    uv_per_count: Fraction,
+    where: Where,
+    *,
+    advice: str = "are the units right? (--units uV|mV|adc)",
+) -> None:
     """Refuse the first count that no electrode can have produced."""
     limit_counts = int(MAX_UV / uv_per_count)
     beyond = np.flatnonzero(np.abs(counts_i64) > limit_counts)
@@ -91,8 +97,8 @@ def check_microvolts(counts_i64: NDArray[np.int64], uv_per_count: Fraction, wher
         first = int(beyond[0])
         value_mv = float(int(counts_i64[first]) * uv_per_count) / 1000
         raise ContractError(
-            f"{where(first)}: expected at most {MAX_UV // 1000} mV either way, got {value_mv:.6g} mV; "
-            "are the units right? (--units uV|mV|adc)"
+            f"{where(first)}: expected at most {MAX_UV // 1000} mV either way, "
+            f"got {value_mv:.6g} mV; {advice}"
         )
 
 

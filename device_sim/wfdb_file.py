@@ -174,7 +174,9 @@ def _check_chunks(chunks: tuple[Chunk, ...], uv_per_count: Fraction, *, name: st
     for chunk in chunks:
         if isinstance(chunk, Samples):
             where = partial(_place, name, chunk.first_index)
-            check_microvolts(chunk.counts_i32.astype(np.int64), uv_per_count, where)
+            check_microvolts(
+                chunk.counts_i32.astype(np.int64), uv_per_count, where, advice="is the header's gain right?"
+            )
 
 
 def _place(name: str, first_index: int, index: int) -> str:

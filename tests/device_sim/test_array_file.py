@@ -48,7 +48,7 @@ def test_a_row_or_a_column_is_one_lead(tmp_path: Path) -> None:
     [
         ({"a": X, "b": X}, ReadAs(), "expected one lead, got 2: a, b"),
         ({"x": X}, ReadAs(lead="II"), r"expected a lead of this file (x), got --lead II"),
-        ({"x": X.reshape(2, 2)}, ReadAs(), "x: expected one dimension, got shape (2, 2)"),
+        ({"x": X.reshape(2, 2)}, ReadAs(), "array 'x': expected one dimension, got shape (2, 2)"),
         ({"x": np.array([1.0, np.nan])}, ReadAs(), "sample 1: expected a finite number, got nan"),
         ({"x": np.array([], dtype=np.int16)}, ReadAs(), "expected samples, got none"),
         ({"x": np.array(["a"])}, ReadAs(), "expected integers or floats"),

@@ -1,0 +1,90 @@
+"""The door: rooms, refusals, interruptions."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from device_sim.__main__ import ROOMS, main
+from tests.device_sim.conftest import ROOT, Command
+
+
+def test_the_manual_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    manual = capsys.readouterr().out
+    assert all(f"  {command} " in manual for command in ROOMS)
+
+
+def test_no_command_shows_the_manual_and_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "usage: wristlead COMMAND" in capsys.readouterr().out
+
+
+def test_an_unknown_command_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fly"]) == 2
+    captured = capsys.readouterr()
+    expected = "wristlead: expected a command (run, show, train, export, bench), got 'fly'; see --help\n"
+    assert (captured.out, captured.err) == ("", expected)
+
+
+@pytest.mark.parametrize(("command", "extra"), [("train", "train"), ("export", "export"), ("bench", "mcu")])
+def test_a_room_that_is_not_installed_names_its_command(
+    command: str, extra: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    room = ROOMS[command].module.split(".")[0]
+    monkeypatch.setitem(sys.modules, room, None)
+    monkeypatch.delitem(sys.modules, ROOMS[command].module, raising=False)
+    assert main([command]) == 2
+    error = capsys.readouterr().err
+    assert f"expected the room `{room}`, found none" in error
+    assert f"-e '.[{extra}]'" in error
+    assert error.count("\n") == 1
+
+
+def test_a_run_from_any_folder_works(wristlead: Command, tmp_path: Path) -> None:
+    assert wristlead("run", "--synthetic", "--seconds", "1", cwd=tmp_path).returncode == 0
+
+
+def test_help_of_a_command_is_no_error(wristlead: Command) -> None:
+    done = wristlead("run", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--columns" in done.stdout
+
+
+def started(*arguments: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "device_sim", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env=os.environ,
+    )
+
+
+def test_a_reader_that_has_enough_is_no_error() -> None:
+    with started("run", "--synthetic", "--seconds", "3000", "--columns") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 0
+
+
+def test_an_interrupt_ends_without_a_traceback() -> None:
+    with started("run", "-", "--rate", "250") as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(b"1\n" * 2000)
+        process.stdin.flush()
+        process.stdout.readline()  # it streams: the pipe is still open
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        assert process.stderr.read() == b"interrupted\n"
