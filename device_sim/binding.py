@@ -20,7 +20,7 @@ COLUMN_LAG = 39
 class Input(ctypes.Structure):
     """struct wl_input: what the converter delivers."""
 
-    _fields_ = [  # noqa: RUF012 - ctypes reads this list
+    _fields_ = [
         ("rate_hz", ctypes.c_int32),
         ("gain_mul", ctypes.c_int32),
         ("gain_shift", ctypes.c_int32),
@@ -32,19 +32,19 @@ class Input(ctypes.Structure):
 class Image(ctypes.Structure):
     """struct wl_image: the ring of columns."""
 
-    _fields_ = [("code", ctypes.c_int8 * (IMAGE_COLUMNS * ROWS)), ("flags", ctypes.c_uint8 * IMAGE_COLUMNS)]  # noqa: RUF012
+    _fields_ = [("code", ctypes.c_int8 * (IMAGE_COLUMNS * ROWS)), ("flags", ctypes.c_uint8 * IMAGE_COLUMNS)]
 
 
 class BeatRing(ctypes.Structure):
     """struct wl_beat_ring: the ring of 128 Hz samples."""
 
-    _fields_ = [("x_uv", ctypes.c_int16 * BEAT_SAMPLES)]  # noqa: RUF012
+    _fields_ = [("x_uv", ctypes.c_int16 * BEAT_SAMPLES)]
 
 
 class FrontEndHead(ctypes.Structure):
     """The first fields of struct wl_frontend, the ones a caller reads."""
 
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("n_columns", ctypes.c_uint32),
         ("n_beats", ctypes.c_uint32),
         ("n_samples", ctypes.c_uint32),

@@ -32,6 +32,9 @@ class Flag(IntFlag):
     GAP = 32
 
 
+NOTHING = Flag(0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
     """What became ready, in order and without holes."""
@@ -89,7 +92,7 @@ class FrontEnd:
         self._beat_uv = np.ctypeslib.as_array(self._beats.x_uv)
         self._input = binding.Input(rate_hz, *rational_gain(uv_per_count), low, high)
         self._last = 0
-        self._line = Flag(0)
+        self._line = NOTHING
         status = self._core.wl_frontend_init(self._state, self._input, self._image, self._beats)
         if status != 0:
             raise ContractError(
@@ -106,7 +109,7 @@ class FrontEnd:
         """Complete columns so far."""
         return int(self._head.n_columns)
 
-    def push(self, counts: ArrayLike, *, line: Flag = Flag(0)) -> Columns:
+    def push(self, counts: ArrayLike, *, line: Flag = NOTHING) -> Columns:
         """Push any number of integer counts; line (LEAD_OFF, GAP) is true of all of them."""
         array = binding.as_counts(counts)
         columns_before, beats_before = int(self._head.n_columns), int(self._head.n_beats)
@@ -127,7 +130,7 @@ class FrontEnd:
 
     def flush(self) -> Columns:
         """Hold the last sample until the last column it belongs to is complete (2.5 s)."""
-        hold = (binding.COLUMN_LAG + 1) * HOP_SAMPLES * self._input.rate_hz // STREAM_HZ + 64
+        hold: int = (binding.COLUMN_LAG + 1) * HOP_SAMPLES * self._input.rate_hz // STREAM_HZ + 64
         return self.push(np.full(hold, self._last, np.int32), line=self._line)
 
     @property

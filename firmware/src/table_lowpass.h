@@ -1,5 +1,5 @@
 /* Written by firmware.tables.lowpass: do not edit.
- * 30 Hz low-pass of the beat stream, centre tap and the taps beside it. Worst sum 0.365 * 2^31. */
+ * 30 Hz low-pass: centre tap and the taps beside it. Worst sum 0.365 * 2^31. */
 #ifndef WL_TABLE_LOWPASS_H
 #define WL_TABLE_LOWPASS_H
 

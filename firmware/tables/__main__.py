@@ -16,7 +16,10 @@ def main(argv: list[str]) -> int:
     for name, text in headers().items():
         path = SOURCE / name
         if argv and (not path.is_file() or path.read_text(encoding="ascii") != text):
-            print(f"firmware/src/{name}: differs from its design; run `python -m firmware.tables`", file=sys.stderr)
+            print(
+                f"firmware/src/{name}: differs from its design; run `python -m firmware.tables`",
+                file=sys.stderr,
+            )
             stale += 1
         elif not argv:
             path.write_text(text, encoding="ascii")

@@ -35,7 +35,7 @@ def _halfband() -> str:
     worst = halfband.worst_sum(morlet.STREAM_LIMIT) / 2**31
     return _header(
         "halfband",
-        f"Half-band low-pass, pairs at offsets 1, 3 .. {halfband.HALF_LENGTH}; centre 1/2. Worst sum {worst:.3f} * 2^31.",
+        f"Pairs at offsets 1, 3 .. {halfband.HALF_LENGTH}; the centre is 1/2. Worst sum {worst:.3f} * 2^31.",
         [
             f"#define WL_HALFBAND_PAIRS {halfband.N_PAIRS}",
             f"#define WL_HALFBAND_HALF {halfband.HALF_LENGTH}",
@@ -78,7 +78,7 @@ def _lowpass() -> str:
     worst = lowpass.worst_sum(morlet.STREAM_LIMIT) / 2**31
     return _header(
         "lowpass",
-        f"30 Hz low-pass of the beat stream, centre tap and the taps beside it. Worst sum {worst:.3f} * 2^31.",
+        f"30 Hz low-pass: centre tap and the taps beside it. Worst sum {worst:.3f} * 2^31.",
         [
             f"#define WL_LOWPASS_HALF {lowpass.HALF_LENGTH}",
             "",
@@ -95,7 +95,16 @@ def _resample() -> str:
         up, down = resampler.ratio(rate_hz)
         guard = f"#if !defined(WL_RATE_HZ) || WL_RATE_HZ == {rate_hz}"
         name = f"wl_resample_{rate_hz}_q15"
-        parts += [guard, _array("int16_t", name, resampler.phases_q15(rate_hz), f"[{resampler.n_stored_phases(rate_hz) * n_taps}]"), "#endif"]
+        parts += [
+            guard,
+            _array(
+                "int16_t",
+                name,
+                resampler.phases_q15(rate_hz),
+                f"[{resampler.n_stored_phases(rate_hz) * n_taps}]",
+            ),
+            "#endif",
+        ]
         rows += [guard, f"    {{{rate_hz}, {up}, {down}, {n_taps}, {name}}},", "#endif"]
     parts += ["", "static const struct wl_resample_design wl_resample_designs[] = {", *rows]
     parts += ["    {256, 1, 1, 0, 0},", "};"]

@@ -15,7 +15,9 @@ FRACTION_BITS = 14
 @cache
 def taps_q14() -> tuple[int, ...]:
     """Centre tap and the ten taps beside it; the whole filter sums to exactly one."""
-    whole = remez(2 * HALF_LENGTH + 1, [0, PASS_HZ, STOP_HZ, RATE_HZ / 2], [1, 0], weight=[1, STOP_WEIGHT], fs=RATE_HZ)
+    whole = remez(
+        2 * HALF_LENGTH + 1, [0, PASS_HZ, STOP_HZ, RATE_HZ / 2], [1, 0], weight=[1, STOP_WEIGHT], fs=RATE_HZ
+    )
     half = np.rint(whole[HALF_LENGTH:] / whole.sum() * (1 << FRACTION_BITS)).astype(np.int64)
     half[0] += (1 << FRACTION_BITS) - half[0] - 2 * half[1:].sum()
     return tuple(int(c) for c in half)

@@ -84,8 +84,8 @@ def _morlet_response(omega: Array, octave: int, voice: int, *, imaginary: bool) 
     """Transform of 2/(sigma sqrt(2 pi)) exp(-n^2/(2 sigma^2)) cos or sin (omega_c n)."""
     centre = 2 * np.pi * centre_hz(octave, voice) / RATE_HZ
     sigma = sigma_samples(voice) * 2**octave
-    near = np.exp(-0.5 * (sigma * (omega - centre)) ** 2)
-    mirror = np.exp(-0.5 * (sigma * (omega + centre)) ** 2)
+    near: Array = np.exp(-0.5 * (sigma * (omega - centre)) ** 2)
+    mirror: Array = np.exp(-0.5 * (sigma * (omega + centre)) ** 2)
     return near - mirror if imaginary else near + mirror
 
 
@@ -97,7 +97,8 @@ def _cascade_response(omega: Array, octave: int) -> Array:
 
 
 def _fit(gram: Array, rhs: Array) -> NDArray[np.int64]:
-    return np.rint(np.linalg.solve(gram, rhs)).astype(np.int64)
+    taps: NDArray[np.int64] = np.rint(np.linalg.solve(gram, rhs)).astype(np.int64)
+    return taps
 
 
 def _sum_to_zero(real: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -120,8 +121,9 @@ def _descend(gram: Array, rhs: Array, taps: NDArray[np.int64], *, keep_sum: bool
 def _moves(n: int, *, keep_sum: bool) -> Array:
     single = np.vstack([np.eye(n), -np.eye(n)])
     pairs = [a + b for i, a in enumerate(single) for b in single[i + 1 :] if np.any(a + b)]
-    moves = np.vstack([single, *pairs])
+    moves: Array = np.vstack([single, *pairs])
     if keep_sum:
         moves[:, 0] = -2 * moves[:, 1:].sum(axis=1)
         moves = moves[np.any(moves != 0, axis=1)]
-    return np.unique(moves, axis=0)
+    unique: Array = np.unique(moves, axis=0)
+    return unique

@@ -55,7 +55,7 @@ def _prototype(rate_hz: int) -> NDArray[np.float64]:
 
 def _integers(taps: NDArray[np.float64]) -> NDArray[np.int64]:
     one = 1 << FRACTION_BITS
-    rounded = np.rint(taps / taps.sum() * one).astype(np.int64)
+    rounded: NDArray[np.int64] = np.rint(taps / taps.sum() * one).astype(np.int64)
     left = one - int(rounded.sum())
     centre = taps.size // 2
     if np.array_equal(rounded, rounded[::-1]):  # a phase that is its own mirror stays so

@@ -55,7 +55,9 @@ def wavelet(x_uv: Array, row: int, centres: NDArray[np.int64]) -> NDArray[np.com
     half = kernel.size // 2
     padded = np.concatenate([np.full(half, x_uv[0]), x_uv, np.full(half, x_uv[-1])])
     spectrum_length = 1 << int(np.ceil(np.log2(padded.size + kernel.size)))
-    full = np.fft.ifft(np.fft.fft(padded, spectrum_length) * np.fft.fft(np.conj(kernel[::-1]), spectrum_length))
+    full = np.fft.ifft(
+        np.fft.fft(padded, spectrum_length) * np.fft.fft(np.conj(kernel[::-1]), spectrum_length)
+    )
     return np.asarray(full[centres + 2 * half], dtype=np.complex128)
 
 
@@ -75,9 +77,5 @@ def pooled_power(x_uv: Array, n_columns: int) -> Array:
 
 def code(power_uv2: Array) -> Array:
     """10 log2(power) - 128 within int8's range, not rounded."""
-    return np.clip(10 * np.log2(np.maximum(power_uv2, 1e-30)) - 128, -128, 127)
-
-
-def magnitude(code_i8: NDArray[np.int8]) -> Array:
-    """Microvolts that a code stands for."""
-    return np.exp2((code_i8.astype(np.float64) + 128) / 20)
+    clipped: Array = np.clip(10 * np.log2(np.maximum(power_uv2, 1e-30)) - 128, -128, 127)
+    return clipped

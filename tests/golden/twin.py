@@ -178,7 +178,14 @@ def beat_stream(x1: Stream, n_hops: int, restores: list[int]) -> NDArray[np.int1
 
 
 def column_flags(
-    counts: I64, newest: I64, limited: list[NDArray[np.bool_]], n_hops: int, *, n_taps: int, rails: tuple[int, int], flat_counts: int
+    counts: I64,
+    newest: I64,
+    limited: list[NDArray[np.bool_]],
+    n_hops: int,
+    *,
+    n_taps: int,
+    rails: tuple[int, int],
+    flat_counts: int,
 ) -> NDArray[np.uint8]:
     """Rail, flat, warm-up and clip of every column; limited[0] is the blocker, then the half-bands."""
     flags = np.zeros(n_hops, np.uint8)
@@ -213,11 +220,16 @@ class Output:
     codes_ts_i8: NDArray[np.int8]
     flags_u8: NDArray[np.uint8]
     beat_uv_i16: NDArray[np.int16]
-    after_blocker_uv: NDArray[np.float64]
+    after_blocker_uv: NDArray[np.float64]  # what the wavelets are given
+    power_uv2: NDArray[np.float64]  # (n_columns, 30), the integers before the logarithm
 
 
 def front_end(
-    counts: I64, *, rate_hz: int = 256, gain: tuple[int, int] = (1, 0), rails: tuple[int, int] = (-(2**31), 2**31 - 1)
+    counts: I64,
+    *,
+    rate_hz: int = 256,
+    gain: tuple[int, int] = (1, 0),
+    rails: tuple[int, int] = (-(2**31), 2**31 - 1),
 ) -> Output:
     """The whole path over a whole recording; rail, flat and clip flags included."""
     x_q11, newest = resample(to_uv(counts, *gain), rate_hz)
@@ -230,16 +242,20 @@ def front_end(
         streams.append(stream)
         limited.append(hits[stream.margin :])
     codes = np.full((n_columns, 32), -128, np.int8)
+    power_uv2 = np.empty((n_columns, 30))
     for octave in range(5):
         offsets, weights, unit_q12 = POOLING[octave]
         centres = np.arange(n_columns)[:, None] * (HOP >> octave) + np.array(offsets)
         for voice in range(6):
             power = wavelet_power_q18(streams[octave], voice, centres.ravel()).reshape(centres.shape)
-            codes[:, 6 * octave + voice] = levels(power @ np.array(weights), 18 * 4096 + unit_q12)
+            pooled = power @ np.array(weights)
+            codes[:, 6 * octave + voice] = levels(pooled, 18 * 4096 + unit_q12)
+            power_uv2[:, 6 * octave + voice] = pooled / (2.0**18 * sum(weights))
     codes[:, 30] = low_row(streams[4], n_columns)
     codes[:, 31] = high_row(streams[0], streams[1], n_columns)
     flags = column_flags(
         counts, newest, limited, n_hops,
-        n_taps=resampler.TAPS_PER_PHASE.get(rate_hz, 0), rails=rails, flat_counts=max((2 << gain[1]) // gain[0], 2),
+        n_taps=resampler.TAPS_PER_PHASE.get(rate_hz, 0), rails=rails,
+        flat_counts=max((2 << gain[1]) // gain[0], 2),
     )  # fmt: skip
-    return Output(codes, flags[:n_columns], beat_stream(streams[1], n_hops, restores), y_q2 / 4)
+    return Output(codes, flags[:n_columns], beat_stream(streams[1], n_hops, restores), y_q2 / 4, power_uv2)
