@@ -94,6 +94,25 @@ class Grid:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AdaptSpec:
+    """P4: a stranger's first minutes, beside windows of the training side so that nothing is forgotten."""
+
+    fit: FitSpec
+    n_replay: int  # windows of the training side drawn into each adaptation
+    own_weight: float = 1.0  # how much a window of the wearer counts beside a replayed one
+
+    def __post_init__(self) -> None:
+        if self.n_replay < 0:
+            raise ContractError(f"n_replay: expected 0 or more, got {self.n_replay}")
+        if self.own_weight <= 0:
+            raise ContractError(f"own_weight: expected more than 0, got {self.own_weight}")
+        if self.fit.select != "last":
+            raise ContractError(
+                f"fit.select: expected last (nothing is left to validate on), got {self.fit.select}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PersonalRecipe:
     """P1: one net per recording, alone and fine-tuned from a net that saw them all."""
 
@@ -131,6 +150,7 @@ class BlindRecipe:
     train_records: tuple[str, ...] = DS1
     test_records: tuple[str, ...] = DS2
     fit: FitSpec
+    adapt: AdaptSpec | None = None  # P4: how a net is tuned to one wearer
 
     def __post_init__(self) -> None:
         check_names(self.net, self.rule)
@@ -152,6 +172,7 @@ class BeatRecipe:
     train_records: tuple[str, ...] = DS1
     test_records: tuple[str, ...] = DS2
     fit: FitSpec
+    adapt: AdaptSpec | None = None  # P4: how a net is tuned to one wearer
 
     def __post_init__(self) -> None:
         check_names(self.net, "EC57")

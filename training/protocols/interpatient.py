@@ -6,17 +6,15 @@ saw its wearer; thresholds and temperature come from those answers. Then one net
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save
 
 from training.augment import Augment
-from training.data.cache import write_whole
+from training.checkpoint import read_checkpoint, write_checkpoint
 from training.examples import Examples, join
 from training.fit import fit, logits_of
 from training.jobs import Document, Job, key_of, path_of, run_jobs
@@ -108,10 +106,8 @@ def fit_cohort(
         resume=weights.with_suffix(".resume"),
         augment=Augment(spec.augment, noise_t),
     )
-    content = save({name: value.contiguous() for name, value in fitted.state.items()})
-    write_whole(weights, lambda stream: stream.write(content))
     return {
-        "sha256": sha256(content).hexdigest(),
+        "sha256": write_checkpoint(weights, net_name, fitted.state),
         "curve": [asdict(epoch) for epoch in fitted.curve],
         "logits": {side.name: _listed(logits_of(net, side.examples().x_bct)) for side in held},
     }
@@ -119,8 +115,7 @@ def fit_cohort(
 
 def answers(net_name: str, weights: Path, sides: Sequence[Side]) -> dict[str, Logits]:
     """What a finished net says about each recording."""
-    net = make_net(net_name, seed=0)
-    net.load_state_dict(load_file(weights))
+    net = read_checkpoint(weights, net_name)
     return {side.name: _array(_listed(logits_of(net, side.examples().x_bct))) for side in sides}
 
 

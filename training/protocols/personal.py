@@ -6,17 +6,15 @@ to one wearer can do, and nothing about a stranger.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from device_sim.contract.errors import ContractError
-from training.data.cache import write_whole
+from training.checkpoint import read_checkpoint, write_checkpoint
 from training.examples import Examples, join
 from training.fit import Fitted, State, abnormal_logit, balanced_figures, fit, logits_of
 from training.jobs import Document, Job, key_of, path_of, run_jobs
@@ -140,9 +138,7 @@ def fit_wearer(
     """One job: one net on one recording."""
     parts = wearer.parts(split_seed, seed)
     train, validation, test = (wearer.examples(part) for part in (parts.train, parts.validation, parts.test))
-    net = make_net(net_name, seed=seed)
-    if pretrained is not None:
-        net.load_state_dict(load_file(pretrained))
+    net = make_net(net_name, seed=seed) if pretrained is None else read_checkpoint(pretrained, net_name)
     if stage == "head_only":
         net, (train, validation, test) = _head_of(net, [train, validation, test])
     if stage == "pretrained":
@@ -182,10 +178,8 @@ def pretrain(
     validation = join([wearer.examples(part.validation) for wearer, part in zip(wearers, parts, strict=True)])
     net = make_net(net_name, seed=seed)
     fitted = fit(net, train, validation, spec, seed=seed, resume=weights.with_suffix(".resume"))
-    content = save({name: value.contiguous() for name, value in fitted.state.items()})
-    write_whole(weights, lambda stream: stream.write(content))
     return {
-        "sha256": sha256(content).hexdigest(),
+        "sha256": write_checkpoint(weights, net_name, fitted.state),
         "best_epoch": fitted.best_epoch,
         "curve": [asdict(epoch) for epoch in fitted.curve],
     }
