@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,25 @@ class Workers:
 
 def key_of(readable: str, *decides: object) -> str:
     """A file name that changes with everything that decides the job's result."""
-    whole = sha256("\0".join([CODE_VERSION, *map(repr, decides)]).encode())
+    whole = sha256("\0".join([CODE_VERSION, *map(described, decides)]).encode())
     return f"{readable}-{whole.hexdigest()[:16]}"
+
+
+def described(value: object) -> str:
+    """A value as text; of a dataclass only what differs from its defaults.
+
+    So a new field, whose default changes nothing, leaves finished jobs finished.
+    """
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(described, value))}]"
+    if not is_dataclass(value) or isinstance(value, type):
+        return repr(value)
+    set_fields = [
+        f"{field.name}={described(getattr(value, field.name))}"
+        for field in fields(value)
+        if getattr(value, field.name) != field.default
+    ]
+    return f"{type(value).__name__}({', '.join(set_fields)})"
 
 
 def run_jobs(

@@ -12,6 +12,7 @@ from device_sim.contract.errors import ContractError
 from training.data import mitdb
 from training.data.place import Place
 from training.examples import Examples, examples_of
+from training.jobs import described
 from training.recipe import Stream
 from training.splits import Parts, split_record
 from training.streams import VERSION, device_windows, paper_windows
@@ -87,5 +88,5 @@ def _wearer(place: Place, name: str, workshop: Workshop, stream: Stream, rule: L
         name=name,
         windows=Path(str(windows.filename)),  # type: ignore[attr-defined]
         labels=tuple(labels.tolist()),
-        digest=f"{source}:{record.lead}:{stream}:{VERSION}:{rule}",
+        digest=f"{source}:{record.lead}:{stream}:{VERSION}:{described(rule)}",
     )
