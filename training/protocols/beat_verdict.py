@@ -1,6 +1,6 @@
 """From what morphology and rhythm say to one class per beat, and how good those classes are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,28 +8,29 @@ from numpy.typing import NDArray
 
 from training.beats import Beats
 from training.metrics import Confusion, confusion
+from training.protocols.verdict_rule import VerdictRule
 
 Logits = NDArray[np.float64]
+NOTHING = Confusion()
 ABNORMAL = ("S", "V", "F")  # EC57 binary; F is called V by a net that knows three classes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Thresholds:
-    """Chosen on folds of the training side."""
-
-    abnormal: float = 0.0  # morphology's logit for 'S or V' above this is abnormal
-    rhythm: float = 0.0  # the rhythm model's logit above this is S
-
-
-def classes_said(morphology: Logits, rhythm: Logits | None, limits: Thresholds) -> NDArray[np.str_]:
+def classes_said(morphology: Logits, rhythm: Logits | None, rule: VerdictRule) -> NDArray[np.str_]:
     """N, S or V per beat: morphology first; what it lets pass can still be early."""
-    abnormal = np.logaddexp(morphology[:, 1], morphology[:, 2]) - morphology[:, 0] > limits.abnormal
+    abnormal = abnormal_of(morphology) > rule.abnormal
     is_v = morphology[:, 2] >= morphology[:, 1]
     said = np.where(abnormal, np.where(is_v, "V", "S"), "N")
-    if rhythm is not None:
-        early = rhythm > limits.rhythm
-        said = np.where(early & (said == "N"), "S", said)
+    if rhythm is not None and rule.rhythm is not None:
+        said = np.where((rhythm > rule.rhythm) & (said == "N"), "S", said)
     return said
+
+
+def abnormal_of(morphology: Logits) -> Logits:
+    """One logit for 'S or V'; a net with one output gives it as it is."""
+    if morphology.ndim == 1:
+        return morphology
+    found: Logits = np.logaddexp(morphology[:, 1], morphology[:, 2]) - morphology[:, 0]
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +38,8 @@ class BeatScore:
     """One recording (or a sum of them): the binary question, and S and V each against the rest."""
 
     abnormal: Confusion
-    s: Confusion
-    v: Confusion
+    s: Confusion = NOTHING  # blind windows do not tell S from V
+    v: Confusion = NOTHING
 
     def __add__(self, other: "BeatScore") -> "BeatScore":
         return BeatScore(abnormal=self.abnormal + other.abnormal, s=self.s + other.s, v=self.v + other.v)
@@ -61,7 +62,11 @@ def score_beats(beats: Beats, said: NDArray[np.str_]) -> BeatScore:
     )
 
 
-def total(scores: Mapping[str, BeatScore], records: Sequence[str]) -> BeatScore:
+def score_windows(labels: NDArray[np.int64], logits: Logits, rule: VerdictRule) -> BeatScore:
+    """Blind windows answer the binary question only."""
+    return BeatScore(abnormal=confusion(labels > 0, logits > rule.abnormal))
+
+
+def total(scores: Sequence[BeatScore]) -> BeatScore:
     """Gross: counts added over recordings."""
-    nothing = BeatScore(abnormal=Confusion(), s=Confusion(), v=Confusion())
-    return sum((scores[name] for name in records), start=nothing)
+    return sum(scores, start=BeatScore(abnormal=NOTHING))

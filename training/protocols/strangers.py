@@ -1,0 +1,218 @@
+"""One inter-patient run from end to end: windows, folds, the choice of thresholds, the judgement."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.cohort import Member, members_of, training_noise
+from training.metrics import expected_calibration_error, fit_temperature, sigmoid
+from training.protocols.beat_verdict import (
+    BeatScore,
+    abnormal_of,
+    classes_said,
+    score_beats,
+    score_windows,
+    total,
+)
+from training.protocols.interpatient import Logits, Side, Trained, answers, train_interpatient
+from training.protocols.strangers_report import RecordScore, StrangerMetrics, figures_of
+from training.protocols.verdict_rule import VerdictRule
+from training.recipe import BeatRecipe, BlindRecipe
+from training.rhythm_model import RhythmModel, fit_rhythm
+from training.splits import folds_of
+from training.wearers import wearers_of
+from training.workshop import Workshop
+
+StrangerRecipe = BlindRecipe | BeatRecipe
+ABNORMAL_STEPS = np.linspace(-4.0, 4.0, 33)
+RHYTHM_STEPS = np.linspace(-1.0, 5.0, 25)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cohort:
+    """The recordings of one side; `members` holds their beats where the windows are centred on beats."""
+
+    sides: tuple[Side, ...]
+    members: Mapping[str, Member]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(side.name for side in self.sides)
+
+    def rhythm_model(self, names: Sequence[str]) -> RhythmModel | None:
+        if not self.members:
+            return None
+        beats = [self.members[name].beats for name in names]
+        return fit_rhythm(
+            np.concatenate([one.rr for one in beats]), np.concatenate([one.classes for one in beats])
+        )
+
+
+def train_strangers(
+    recipe: StrangerRecipe, workshop: Workshop
+) -> tuple[Trained, VerdictRule, StrangerMetrics]:
+    """Everything that DS2 has no part in."""
+    cohort = cohort_of(recipe, recipe.train_records, workshop)
+    trained = train_interpatient(recipe, cohort.sides, noise_file(recipe, workshop), workshop)
+    folds = folds_of(cohort.names, recipe.n_folds)
+    models = {
+        name: cohort.rhythm_model([other for other in cohort.names if other not in fold])
+        for fold in folds
+        for name in fold
+    }
+    rule = choose_rule(cohort, trained.fold_logits, models)
+    rule = replace(rule, rhythm_model=cohort.rhythm_model(cohort.names))
+    metrics = judge(
+        recipe, cohort, trained.fold_logits, rule, models, protocol="P3", judged_on="folds of DS1"
+    )
+    return trained, rule, metrics
+
+
+def judge_strangers(
+    recipe: StrangerRecipe, weights: Mapping[int, Path], rule: VerdictRule, workshop: Workshop
+) -> StrangerMetrics:
+    """The final nets on DS2; the caller writes the opening down."""
+    cohort = cohort_of(recipe, recipe.test_records, workshop)
+    logits = {seed: answers(recipe.net, path, cohort.sides) for seed, path in weights.items()}
+    models = dict.fromkeys(cohort.names, rule.rhythm_model)
+    return judge(recipe, cohort, logits, rule, models, protocol="P3", judged_on="DS2")
+
+
+def cohort_of(recipe: StrangerRecipe, records: Sequence[str], workshop: Workshop) -> Cohort:
+    if isinstance(recipe, BeatRecipe):
+        members = members_of(recipe, records, workshop)
+        return Cohort(
+            sides=tuple(_side_of_member(member) for member in members),
+            members={member.name: member for member in members},
+        )
+    wearers = wearers_of(workshop, stream=recipe.stream, rule=recipe.rule, records=records)
+    sides = []
+    for wearer in wearers:
+        labels = np.array(wearer.labels)
+        known = np.flatnonzero(labels >= 0)
+        sides.append(_side(wearer.name, wearer.windows, known, labels, np.ones(len(labels)), wearer.digest))
+    return Cohort(sides=tuple(sides), members={})
+
+
+def noise_file(recipe: StrangerRecipe, workshop: Workshop) -> Path | None:
+    """Recorded noise for augmentation, where the recipe asks for any."""
+    if not recipe.fit.augment.noise_chance:
+        return None
+    noise = training_noise(workshop)
+    kept = workshop.cache.array("noise-em-ma", sha256(noise.tobytes()).hexdigest(), make=lambda: noise)
+    return Path(str(kept.filename))  # type: ignore[attr-defined]
+
+
+def choose_rule(
+    cohort: Cohort,
+    logits: Mapping[int, Mapping[str, Logits]],
+    models: Mapping[str, RhythmModel | None],
+) -> VerdictRule:
+    """Thresholds with the best gross balanced accuracy on the folds, mean over seeds; temperature beside."""
+    said = np.concatenate([abnormal_of(one[name]) for one in logits.values() for name in cohort.names])
+    truth = np.concatenate([np.array(side.labels) for _seed in logits for side in cohort.sides])
+    base = VerdictRule(abnormal=0.0, temperature=fit_temperature(said, truth))
+    rules = [replace(base, abnormal=float(step)) for step in ABNORMAL_STEPS]
+    if cohort.members:
+        rules = [replace(rule, rhythm=float(step)) for rule in rules for step in RHYTHM_STEPS]
+
+    def balanced_accuracy(rule: VerdictRule) -> float:
+        return float(
+            np.mean(
+                [
+                    total(list(scores_of(cohort, one, rule, models).values())).abnormal.balanced_accuracy
+                    for one in logits.values()
+                ]
+            )
+        )
+
+    return max(rules, key=balanced_accuracy)
+
+
+def scores_of(
+    cohort: Cohort,
+    logits: Mapping[str, Logits],
+    rule: VerdictRule,
+    models: Mapping[str, RhythmModel | None],
+) -> dict[str, BeatScore]:
+    """One score per recording."""
+    found = {}
+    for side in cohort.sides:
+        if side.name not in cohort.members:
+            found[side.name] = score_windows(np.array(side.labels), abnormal_of(logits[side.name]), rule)
+            continue
+        beats = cohort.members[side.name].beats
+        model = models[side.name]
+        said = np.full(len(beats.classes), "N")
+        known = np.array(side.indices)
+        rhythm = None if model is None else model.logits(beats.rr)[known]
+        said[known] = classes_said(logits[side.name], rhythm, rule)
+        found[side.name] = score_beats(beats, said)
+    return found
+
+
+def judge(
+    recipe: StrangerRecipe,
+    cohort: Cohort,
+    logits: Mapping[int, Mapping[str, Logits]],
+    rule: VerdictRule,
+    models: Mapping[str, RhythmModel | None],
+    *,
+    protocol: str,
+    judged_on: str,
+) -> StrangerMetrics:
+    rows = tuple(
+        RecordScore(record=name, seed=seed, abnormal=score.abnormal, s=score.s, v=score.v)
+        for seed, one in logits.items()
+        for name, score in scores_of(cohort, one, rule, models).items()
+    )
+    said = np.concatenate([abnormal_of(one[name]) for one in logits.values() for name in cohort.names])
+    truth = np.concatenate([np.array(side.labels) for _seed in logits for side in cohort.sides])
+    is_beat = isinstance(recipe, BeatRecipe)
+    return StrangerMetrics(
+        protocol=protocol,
+        recipe=recipe.name,
+        net=recipe.net,
+        stream=recipe.stream,
+        task=f"EC57 beats, {recipe.peaks} peaks" if isinstance(recipe, BeatRecipe) else _task(recipe.rule),
+        judged_on=judged_on,
+        seeds=tuple(logits),
+        temperature=rule.temperature,
+        ece=expected_calibration_error(sigmoid(said / rule.temperature), truth),
+        n_missed_v=sum(member.beats.missed.count("V") for member in cohort.members.values()),
+        figures=figures_of(rows, has_classes=is_beat),
+        records=rows,
+    )
+
+
+def _task(rule: str) -> str:
+    """The two binary tasks are never mixed: the name stands in every table."""
+    return "EC57 binary, blind seconds" if rule == "EC57" else f"the paper's labels ({rule}), blind seconds"
+
+
+def _side_of_member(member: Member) -> Side:
+    weights = np.where(member.beats.classes == "F", member.fusion_weight, 1.0)
+    digest = f"{member.digest}:{member.fusion_weight}"
+    return _side(member.name, member.windows, member.known(), member.labels, weights, digest)
+
+
+def _side(
+    name: str,
+    windows: Path,
+    known: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    digest: str,
+) -> Side:
+    return Side(
+        name=name,
+        windows=windows,
+        indices=tuple(known.tolist()),
+        labels=tuple(labels[known].tolist()),
+        weights=tuple(weights[known].tolist()),
+        digest=digest,
+    )
