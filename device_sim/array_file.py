@@ -1,9 +1,9 @@
 """Recordings that are bare arrays: NPZ, NPY, raw little-endian integers, MATLAB level 4."""
 
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from device_sim.recording import (
     whole,
 )
 
+T = TypeVar("T")
 RAW_DTYPES = {".i16": "int16", ".i32": "int32"}
 FACTS: tuple[str, ...] = ("rate_hz", "uv_per_count")
 MAT4_HEADER_BYTES = 20
@@ -45,11 +46,8 @@ def read_npz(path: Path, read_as: ReadAs) -> Recording:
 
 def read_npy(path: Path, read_as: ReadAs) -> Recording:
     """The one array of an NPY file."""
-    try:
-        with path.open("rb") as stream:
-            array = np.load(stream, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ContractError(f"{path}: expected an NPY file, got {_reason(error)}") from None
+    with path.open("rb") as stream:
+        array = _asked(lambda: np.load(stream, allow_pickle=False), path, what="an NPY file")
     return _bare(path, "NPY", array, read_as)
 
 
@@ -120,7 +118,8 @@ def _recording(
     name = str(path)
     values = _one_dimension(array, where=name if leads == ("1",) else f"{name}: array '{lead}'")
     counts_i32 = counts_of(values, scale, lambda index: f"{name}: sample {index}")
-    check_span(values, scale, name=name)
+    if not scale.whole:
+        check_span(values, read_as, name=name)
     return Recording(
         name=name,
         kind=kind,
@@ -134,14 +133,24 @@ def _recording(
 
 
 def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
+    def members() -> dict[str, NDArray[np.generic]]:
+        archive = np.load(stream, allow_pickle=False)
+        if not isinstance(archive, Mapping):
+            raise ValueError("a single array; rename it to .npy")
+        return dict(archive)
+
+    # opened here: numpy leaves a file it opened itself open when it fails
+    with path.open("rb") as stream:
+        return _asked(members, path, what="an NPZ file of plain arrays")
+
+
+def _asked(ask: Callable[[], T], path: Path, *, what: str) -> T:
+    """The answer of numpy; it meets a broken file with whatever exception lay nearest."""
     try:
-        with path.open("rb") as stream:  # numpy leaves a file it opened itself open when it fails
-            archive = np.load(stream, allow_pickle=False)
-            if not isinstance(archive, Mapping):
-                raise ValueError("a single array; rename it to .npy")
-            return dict(archive)
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise ContractError(f"{path}: expected an NPZ file of plain arrays, got {_reason(error)}") from None
+        return ask()
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ContractError(f"{path}: expected {what}, got one that numpy cannot read: {reason}") from None
 
 
 def _npz_scale(facts: Mapping[str, NDArray[np.generic]], read_as: ReadAs, *, name: str) -> Scale:
@@ -173,8 +182,3 @@ def _one_dimension(array: NDArray[np.generic], *, where: str) -> NDArray[np.floa
     if not flat.size:
         raise ContractError(f"{where}: expected samples, got none")
     return flat.astype(np.float64)  # exact: no count of interest is beyond 2^53
-
-
-def _reason(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return text[0] if text else type(error).__name__

@@ -49,7 +49,9 @@ def _check_length(path: Path) -> None:
     """The file is as long as its header says; edflib's own words for this name no number."""
     with path.open("rb") as stream:
         head = stream.read(FIXED_HEADER_BYTES)
-        if len(head) < FIXED_HEADER_BYTES or not head.startswith(b"0       "):
+        if len(head) < FIXED_HEADER_BYTES:
+            raise ContractError(f"{path}: expected an EDF header of 256 bytes, got {len(head)} bytes")
+        if not head.startswith(b"0       "):
             raise ContractError(f"{path}: expected an EDF header ('0' and seven spaces), got {head[:8]!r}")
         try:
             n_header_bytes, n_records, n_signals = int(head[184:192]), int(head[236:244]), int(head[252:256])

@@ -34,7 +34,7 @@ class OneLineParser(argparse.ArgumentParser):
 def add_file_options(parser: argparse.ArgumentParser) -> None:
     """What a file may not say about itself."""
     group = parser.add_argument_group("a file that does not say it itself")
-    group.add_argument("--rate", type=int, metavar="HZ", help="samples per second")
+    group.add_argument("--rate", type=_rate, metavar="HZ", help="samples per second")
     group.add_argument("--units", choices=UNITS, help="what the numbers count (default: uV)")
     group.add_argument("--gain", type=_gain, metavar="G", help="ADC counts per mV, with --units adc")
     group.add_argument("--lead", metavar="NAME", help="signal, column or array to take")
@@ -117,6 +117,12 @@ def _refuse(args: argparse.Namespace, options: Sequence[str], beside: str) -> No
             raise ContractError(
                 f"wristlead run: --{option.replace('_', '-')}: means nothing to {beside}; leave it out"
             )
+
+
+def _rate(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected whole samples per second, got {text!r}")
+    return int(text)
 
 
 def _gain(text: str) -> Fraction:

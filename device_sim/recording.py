@@ -16,7 +16,7 @@ Units = Literal["uV", "mV", "adc"]
 UNITS: tuple[Units, ...] = ("uV", "mV", "adc")
 
 # A recording in millivolts or volts that is taken for microvolts spans a few "microvolts", with decimals.
-SUSPECT_SPAN_UV = 20
+SUSPECT_SPAN_UV = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,14 +111,12 @@ def counts_of(values: NDArray[np.float64], scale: Scale, where: Where) -> NDArra
     if not_finite.size:
         first = int(not_finite[0])
         raise ContractError(
-            f"{where(first)}: expected a finite number, got {values[first]:g}; "
-            "cut the stretch out, or mark it by a jump in a time column"
+            f"{where(first)}: expected a finite number, got {values[first]:g}; cut that stretch out"
         )
     if scale.whole:
         _check_whole(values, where)
-    scaled = np.rint(values * scale.factor)
-    # 1e15 keeps the conversion to integers exact; such a value is refused right after it
-    counts_i64 = np.clip(scaled, -1e15, 1e15).astype(np.int64)
+    # 1e12 keeps the arithmetic exact; a value that large is refused right after it
+    counts_i64 = np.rint(np.clip(values, -1e12, 1e12) * scale.factor).astype(np.int64)
     check_microvolts(counts_i64, scale.uv_per_count, where)
     return np.asarray(counts_i64, dtype=np.int32)
 
@@ -133,15 +131,15 @@ def _check_whole(values: NDArray[np.float64], where: Where) -> None:
         )
 
 
-def check_span(values: NDArray[np.float64], scale: Scale, *, name: str) -> None:
-    """Refuse decimals that would all but vanish in rounding to microvolts."""
-    if scale.whole or values.size < 2:
+def check_span(values: NDArray[np.float64], read_as: ReadAs, *, name: str) -> None:
+    """Where nobody named the units, refuse decimals that would all but vanish in rounding to microvolts."""
+    if read_as.units is not None or values.size < 2:
         return
-    span_uv = float(np.ptp(values)) * scale.factor
+    span_uv = float(np.ptp(values))
     if 0 < span_uv < SUSPECT_SPAN_UV and bool(np.any(values != np.rint(values))):
         raise ContractError(
             f"{name}: expected an ECG of more than {SUSPECT_SPAN_UV} uV from peak to peak, "
-            f"got {span_uv:.3g} uV; are the units right? (--units mV)"
+            f"got {span_uv:.3g} uV; say --units mV, or --units uV if it is so"
         )
 
 

@@ -45,7 +45,7 @@ def read_text(path: Path, read_as: ReadAs) -> Recording:
     if not table.values.size:
         raise ContractError(f"{name}: expected samples, got an empty file or a header alone")
     counts_i32 = _counts(table, scale, name=name)
-    check_span(table.values, scale, name=name)
+    check_span(table.values, read_as, name=name)
     timeline = Timeline.of(table.times, table.line_numbers, layout, read_as.rate_hz, name=name)
     return Recording(
         name=name,
@@ -124,7 +124,7 @@ def _decoded(raw: bytes) -> str:
 
 
 def _check_text(raw: bytes, number: int, offset_bytes: int, *, name: str) -> None:
-    advice = "for a binary recording say --dtype int16 or int32, or name its .hea or .edf"
+    advice = "a binary recording is named .raw (with --dtype), .npz, .hea or .edf"
     found = NO_TEXT.search(raw)
     if found:
         raise ContractError(

@@ -18,6 +18,8 @@ GAP_FROM_PERIODS = 1.6
 # Further from a whole number of periods than rounding explains.
 CERTAIN_PERIODS = 0.25
 MAX_GAP_S = 3600
+MAX_TIME = 1e15  # microseconds of thirty years; beyond it neighbours are no longer told apart
+MAX_RATE_HZ = 100_000
 
 
 class Timeline:
@@ -107,10 +109,11 @@ def measured_rate_hz(times_s: NDArray[np.float64]) -> float:
     """Samples per second over the stretches without a jump."""
     steps_s = np.diff(times_s)
     ordinary = steps_s[steps_s < 3 * np.median(steps_s)]
-    return float(ordinary.size / ordinary.sum()) if ordinary.size else 0.0
+    return ordinary.size / float(ordinary.sum()) if ordinary.size else 0.0
 
 
 def _agreed(claimed_hz: Fraction | None, measured_hz: float, seconds: float, *, name: str) -> Fraction:
+    _check_unit(measured_hz, name=name)
     near = min(RATES_HZ, key=lambda rate_hz: abs(rate_hz - measured_hz))
     if claimed_hz is not None and abs(float(claimed_hz) - measured_hz) > RATE_TOLERANCE * float(claimed_hz):
         raise StreamError(
@@ -124,14 +127,28 @@ def _agreed(claimed_hz: Fraction | None, measured_hz: float, seconds: float, *, 
     return Fraction(near) if abs(near - measured_hz) <= RATE_TOLERANCE * near else Fraction(measured_hz)
 
 
+def _check_unit(measured_hz: float, *, name: str) -> None:
+    """A column in other units than its name says gives a rate no recorder has."""
+    if RATES_HZ[0] <= measured_hz * 1000 <= RATES_HZ[-1]:
+        raise StreamError(
+            f"{name}: expected seconds in its time column, measured {measured_hz:.3g} Hz; "
+            "if it counts milliseconds, name it time_ms"
+        )
+    if not 0 < measured_hz < MAX_RATE_HZ:
+        raise StreamError(
+            f"{name}: expected at most {MAX_RATE_HZ} Hz in its time column, measured {measured_hz:.3g} Hz; "
+            "is its unit the one its name says? (time_s, time_ms, time_us)"
+        )
+
+
 def _check_order(
     times: NDArray[np.float64], line_numbers: tuple[int, ...], before: float | None, *, name: str
 ) -> None:
-    not_finite = np.flatnonzero(~np.isfinite(times))
+    not_finite = np.flatnonzero(~(np.abs(times) < MAX_TIME))
     if not_finite.size:
         first = int(not_finite[0])
         raise ContractError(
-            f"{name}:{line_numbers[first]}: time: expected a finite number, got {times[first]:g}"
+            f"{name}:{line_numbers[first]}: time: expected a finite time, got {times[first]:g}"
         )
     steps = np.diff(times, prepend=before) if before is not None else np.diff(times)
     back = np.flatnonzero(steps <= 0)

@@ -66,7 +66,7 @@ def test_a_source_that_makes_no_sense_is_refused(arguments: list[str], message: 
         (["--fault", "rail"], "expected rail@10"),
         (["--fault", "step@3+1"], "expected rail@10"),
         (["--seconds", "-1"], "argument --seconds: expected a number above 0, got '-1'"),
-        (["--rate", "fast"], "argument --rate: invalid int value"),
+        (["--rate", "fast"], "argument --rate: expected whole samples per second, got 'fast'"),
         (["--units", "volts"], "argument --units: invalid choice"),
     ],
 )

@@ -69,13 +69,17 @@ def test_a_huge_value_is_refused_and_does_not_wrap(value: float) -> None:
 
 
 def test_millivolts_taken_for_microvolts_are_noticed() -> None:
-    with pytest.raises(ContractError, match=r"got 1\.4 uV; are the units right\? \(--units mV\)"):
-        check_span(np.array([-0.2, 1.2, 0.1]), scale_of(ReadAs(), name="f"), name="f")
+    with pytest.raises(ContractError, match=r"got 1\.4 uV; say --units mV, or --units uV if it is so"):
+        check_span(np.array([-0.2, 1.2, 0.1]), ReadAs(), name="f")
 
 
 @pytest.mark.parametrize("values", [[0.0, 0.0], [3.0, 9.0], [0.5, 900.0]])
 def test_a_flat_line_and_a_real_signal_are_not_suspected(values: list[float]) -> None:
-    check_span(np.array(values), scale_of(ReadAs(), name="f"), name="f")
+    check_span(np.array(values), ReadAs(), name="f")
+
+
+def test_named_units_are_believed() -> None:
+    check_span(np.array([-0.2, 1.2]), ReadAs(units="uV"), name="f")
 
 
 def test_an_unknown_lead_is_answered_with_the_list() -> None:

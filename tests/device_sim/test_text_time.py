@@ -70,7 +70,7 @@ def test_time_that_runs_back_is_refused_at_its_line() -> None:
 
 
 def test_a_time_that_is_no_number_is_refused() -> None:
-    with pytest.raises(ContractError, match="f:3: time: expected a finite number, got nan"):
+    with pytest.raises(ContractError, match="f:3: time: expected a finite time, got nan"):
         timeline(np.array([0, np.nan, 0.008]))
 
 
@@ -78,3 +78,13 @@ def test_a_day_between_two_samples_is_not_a_gap() -> None:
     times = np.concatenate([np.arange(500) / 250, 86_400 + np.arange(500) / 250])
     with pytest.raises(StreamError, match="f:502: expected a gap of at most 3600 s, got 86398 s"):
         cut(times, timeline(times))
+
+
+def test_milliseconds_under_the_name_of_seconds_are_noticed() -> None:
+    with pytest.raises(StreamError, match=r"measured 0.25 Hz; if it counts milliseconds, name it time_ms"):
+        timeline(np.arange(0.0, 4000, 4))
+
+
+def test_times_too_close_for_any_recorder_are_refused() -> None:
+    with pytest.raises(StreamError, match="expected at most 100000 Hz in its time column, measured inf Hz"):
+        timeline(np.array([0, 1e-320, 2e-320]))
