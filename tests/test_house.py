@@ -275,6 +275,15 @@ def test_the_core_has_no_array_of_variable_length() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_readme_shows_what_the_demo_prints() -> None:
+    readme = (ROOT / "README.md").read_text()
+    shown = readme.split("$ make demo\n...\n")[1].split("wrote demo.png")[0].splitlines()
+    command = [sys.executable, "-m", "device_sim", "run", "--synthetic", "--seconds", "30"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    printed = (done.stdout + done.stderr).splitlines()
+    assert [line for line in shown if line not in printed] == []
+
+
 def test_the_wheel_gives_site_packages_one_name() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert {name.split(".")[0] for name in project["tool"]["setuptools"]["packages"]} == {"device_sim"}
