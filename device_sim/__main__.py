@@ -56,9 +56,7 @@ def _enter(arguments: list[str]) -> int:
         print(_manual())
         return 0 if arguments else 2
     if arguments[0] == "--version":
-        from importlib.metadata import version
-
-        print(f"wristlead {version('wristlead')}")
+        print(f"wristlead {_version()}")
         return 0
     command, rest = arguments[0], arguments[1:]
     if command not in ROOMS:
@@ -67,6 +65,15 @@ def _enter(arguments: list[str]) -> int:
         )
     code = _room(command).main(rest)
     return int(code)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("wristlead")
+    except PackageNotFoundError:
+        return "from a checkout that is not installed"
 
 
 def _room(command: str):  # type: ignore[no-untyped-def]

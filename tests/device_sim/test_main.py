@@ -19,6 +19,11 @@ def test_the_manual_names_every_command(capsys: pytest.CaptureFixture[str]) -> N
     assert all(f"  {command} " in manual for command in ROOMS)
 
 
+def test_the_version_is_told_even_where_nothing_is_installed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("wristlead ")
+
+
 def test_no_command_shows_the_manual_and_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert "usage: wristlead COMMAND" in capsys.readouterr().out
