@@ -46,3 +46,8 @@ def write_whole(path: Path, write: Callable[[Any], object]) -> None:
             os.unlink(stream.name)
             raise
     os.replace(stream.name, path)
+
+
+def copy_whole(source: Path, path: Path) -> None:
+    content = source.read_bytes()
+    write_whole(path, lambda stream: stream.write(content))

@@ -54,6 +54,7 @@ class Trained:
     weights: Mapping[int, Path]
     weights_sha256: Mapping[int, str]
     curves: Mapping[int, tuple[Mapping[str, Any], ...]]
+    data: Mapping[str, str]  # recording -> digest of its windows and labels
 
 
 def train_interpatient(
@@ -155,7 +156,8 @@ def _trained(
             weights[seed] = job.arguments["weights"]
             digests[seed] = document["sha256"]
             curves[seed] = tuple(document["curve"])
-    return Trained(fold_logits=logits, weights=weights, weights_sha256=digests, curves=curves)
+    data = {side.name: side.digest for job in jobs for side in job.arguments["train"]}
+    return Trained(fold_logits=logits, weights=weights, weights_sha256=digests, curves=curves, data=data)
 
 
 def _listed(logits: torch.Tensor) -> list[Any]:

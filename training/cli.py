@@ -1,0 +1,130 @@
+"""Train a recipe: every stage of its protocol, then its tables, its weights and what they stood on."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training.data import mitdb, nstdb
+from training.figures import learning_curve, personal_pictures
+from training.options import OneLineParser, add_options, workshop_of
+from training.protocols.personal import run_personal, weights_path
+from training.protocols.personal_report import measure
+from training.protocols.strangers import StrangerRecipe, train_strangers
+from training.provenance import write_json
+from training.recipe import PersonalRecipe, read_recipe
+from training.results_folder import VERDICT, Metrics, Results, render
+from training.splits import folds_of
+from training.wearers import Wearer, wearers_of
+from training.workshop import Workshop
+
+RESULTS = Path(__file__).parent / "results"
+SHOWN_RECORD = "203"  # whose curves the paper shows
+QUIET_S = 1.0  # a progress line at most this often
+
+EPILOG = """\
+A finished job is a file under --cache: stop at any time and run the same command again. Progress goes to
+stderr, tables to stdout. Exit code: 0 done, 2 the request or its input made no sense."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """0 when the recipe's results stand in their folder."""
+    parser = OneLineParser(prog="wristlead train", description=__doc__, epilog=EPILOG, allow_abbrev=False)
+    parser.add_argument("recipe", type=Path, help="TOML, such as training/recipes/p1-paper.toml")
+    parser.add_argument("--out", type=Path, help="results folder (default: training/results/NAME)")
+    add_options(parser)
+    arguments = parser.parse_args(argv)
+
+    torch.set_num_threads(1)
+    recipe = read_recipe(arguments.recipe)
+    results = Results(
+        folder=arguments.out or RESULTS / recipe.name, recipe_toml=arguments.recipe.read_bytes()
+    )
+    results.claim()
+    workshop = workshop_of(arguments, teller())
+    train = train_personal if isinstance(recipe, PersonalRecipe) else train_on_strangers
+    metrics = train(recipe, results, workshop)  # type: ignore[arg-type]
+    print(render(metrics))
+    print(f"\nwritten to {results.folder}", file=sys.stderr)
+    return 0
+
+
+def train_personal(recipe: PersonalRecipe, results: Results, workshop: Workshop) -> Metrics:
+    wearers = wearers_of(workshop, stream=recipe.stream, rule=recipe.rule, records=recipe.records)
+    found = run_personal(recipe, wearers, workshop)
+    first = recipe.seeds[0]
+    metrics = measure(found, wearers, stream=recipe.stream, rule=recipe.rule, seeds=recipe.seeds)
+    results.write(
+        recipe,
+        metrics,
+        data={wearer.name: wearer.digest for wearer in wearers},
+        licences={mitdb.SOURCE: mitdb.LICENCE},
+        splits=_personal_splits(recipe, wearers),
+        weights={
+            f"pretrained-s{seed}.safetensors": weights_path(recipe, wearers, workshop, seed)
+            for seed in recipe.seeds
+        },
+    )
+    shown = SHOWN_RECORD if SHOWN_RECORD in found.tuned_stage else wearers[0].name
+    personal_pictures(results.folder, metrics, found.finals, shown)
+    return metrics
+
+
+def train_on_strangers(recipe: StrangerRecipe, results: Results, workshop: Workshop) -> Metrics:
+    trained, rule, metrics = train_strangers(recipe, workshop)
+    write_json(results.folder / VERDICT, rule)
+    results.write(
+        recipe,
+        metrics,
+        data=trained.data,
+        licences={mitdb.SOURCE: mitdb.LICENCE, nstdb.SOURCE: nstdb.LICENCE},
+        splits={
+            "train": recipe.train_records,
+            "test": recipe.test_records,
+            "folds": folds_of(recipe.train_records, recipe.n_folds),
+        },
+        weights={f"weights-s{seed}.safetensors": path for seed, path in trained.weights.items()},
+    )
+    for seed, curve in trained.curves.items():
+        title = f"{recipe.name}, seed {seed}, all of the training side"
+        learning_curve(results.folder / f"curve-s{seed}.png", [_row(epoch) for epoch in curve], title=title)
+    return metrics
+
+
+def _row(epoch: Mapping[str, Any]) -> tuple[float, float, float, float]:
+    return (
+        epoch["train_loss"],
+        epoch["validation_loss"],
+        epoch["train_balanced_accuracy"],
+        epoch["validation_balanced_accuracy"],
+    )
+
+
+def _personal_splits(recipe: PersonalRecipe, wearers: Sequence[Wearer]) -> dict[str, object]:
+    """Lists are long: which windows test is written out, the rest follows from the seeds."""
+    first = recipe.seeds[0]
+    return {
+        "split_seed": recipe.split_seed,
+        "test": {wearer.name: wearer.parts(recipe.split_seed, first).test.tolist() for wearer in wearers},
+        "validation": "splits.split_record(labels, split_seed, seed), one draw per seed",
+    }
+
+
+def teller() -> Callable[[str], None]:
+    """Progress for a person: on one line of a terminal, now and then in a log."""
+    is_terminal = sys.stderr.isatty()
+    last_s = -QUIET_S
+
+    def tell(text: str) -> None:
+        nonlocal last_s
+        now_s = time.monotonic()
+        if now_s - last_s < QUIET_S:
+            return
+        last_s = now_s
+        start, end = ("\r\033[K", "") if is_terminal else ("", "\n")
+        print(f"{start}{text}", end=end, file=sys.stderr, flush=True)
+
+    return tell

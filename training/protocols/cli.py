@@ -1,0 +1,84 @@
+"""Judge finished weights on the side nobody trained on, or print a results folder's tables again."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from device_sim.contract.errors import ContractError
+from training.checkpoint import read_checkpoint
+from training.cli import RESULTS, teller
+from training.options import OneLineParser, add_options, workshop_of
+from training.protocols.strangers import judge_strangers
+from training.protocols.verdict_rule import VerdictRule
+from training.provenance import digest_of_file, write_json
+from training.recipe import PersonalRecipe, Recipe, read_recipe
+from training.results_folder import (
+    OPENINGS,
+    RECIPE,
+    VERDICT,
+    check_weights,
+    log_opening,
+    read_json,
+    render,
+    tables_of,
+    without_nulls,
+)
+from training.tables import build
+from training.workshop import Workshop
+
+EPILOG = """\
+CHECKPOINT is a results folder of `wristlead train`, or one .safetensors in it. Without --protocol its
+tables are printed again. With it the test side is opened: once per final net, each opening logged."""
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = OneLineParser(prog="wristlead evaluate", description=__doc__, epilog=EPILOG, allow_abbrev=False)
+    parser.add_argument("checkpoint", type=Path, help="results folder, or a .safetensors in one")
+    parser.add_argument("--protocol", choices=("P3",), help="which test side to open")
+    parser.add_argument("--openings", type=Path, default=RESULTS / OPENINGS, help="log of openings")
+    add_options(parser)
+    arguments = parser.parse_args(argv)
+    folder = arguments.checkpoint if arguments.checkpoint.is_dir() else arguments.checkpoint.parent
+    if arguments.protocol is None:
+        print(tables_of(folder))
+        return 0
+    torch.set_num_threads(1)
+    recipe = read_recipe(folder / RECIPE)
+    weights = _weights(arguments.checkpoint, recipe)
+    _judge(folder, recipe, weights, arguments.openings, workshop_of(arguments, teller()))
+    return 0
+
+
+def _weights(checkpoint: Path, recipe: Recipe) -> dict[int, Path]:
+    """Seed -> file: all of a folder's, or the one that was named."""
+    if checkpoint.is_dir():
+        return {seed: checkpoint / f"weights-s{seed}.safetensors" for seed in recipe.seeds}
+    for seed in recipe.seeds:
+        if checkpoint.name == f"weights-s{seed}.safetensors":
+            return {seed: checkpoint}
+    raise ContractError(f"{checkpoint}: expected weights-sSEED.safetensors of {recipe.name}")
+
+
+def _judge(
+    folder: Path, recipe: Recipe, weights: dict[int, Path], openings: Path, workshop: Workshop
+) -> None:
+    if isinstance(recipe, PersonalRecipe):
+        raise ContractError(
+            f"{folder}: P3: expected a recipe that trains on DS1, got {recipe.protocol} ({recipe.name})"
+        )
+    for path in weights.values():
+        read_checkpoint(path, recipe.net)
+    check_weights(folder, [path.name for path in weights.values()])
+    rule = build(VerdictRule, without_nulls(read_json(folder / VERDICT)), where=str(folder / VERDICT))
+    metrics = judge_strangers(recipe, weights, rule, workshop)
+    log_opening(
+        openings,
+        recipe=recipe.name,
+        protocol="P3",
+        weights_sha256=[digest_of_file(path) for path in weights.values()],
+    )
+    write_json(folder / "p3-ds2.json", metrics)
+    print(render(metrics))
+    print(f"\nopening logged in {openings}", file=sys.stderr)

@@ -1,0 +1,134 @@
+"""A results folder: the recipe that made it, what it stood on, what it found, and its weights."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from device_sim.contract.errors import ContractError, DigestError, StreamError
+from training.data.cache import copy_whole, write_whole
+from training.protocols.personal_report import PersonalMetrics
+from training.protocols.personal_report import render as render_personal
+from training.protocols.strangers_report import StrangerMetrics
+from training.protocols.strangers_report import render as render_strangers
+from training.provenance import RunRecord, commit, digest_of_file, machine, versions, write_json
+from training.recipe import Recipe
+from training.tables import build
+
+RECIPE, RUN, METRICS, VERDICT = "recipe.toml", "run.json", "metrics.json", "verdict.json"
+OPENINGS = "openings.jsonl"  # beside the results folders: every look at a test side, once per final net
+Metrics = PersonalMetrics | StrangerMetrics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """Where a run's results go; refused when another recipe's are there."""
+
+    folder: Path
+    recipe_toml: bytes
+
+    def claim(self) -> None:
+        """Before the first hour of training, not after it."""
+        there = self.folder / RECIPE
+        if there.exists() and there.read_bytes() != self.recipe_toml:
+            raise ContractError(
+                f"{self.folder}: expected no results or those of the same recipe, got another's; "
+                "choose another --out, nothing was overwritten"
+            )
+
+    def write(
+        self,
+        recipe: Recipe,
+        metrics: Metrics,
+        *,
+        data: Mapping[str, str],
+        licences: Mapping[str, str],
+        splits: Mapping[str, Any],
+        weights: Mapping[str, Path],
+    ) -> None:
+        """Recipe and weights first, the record of the run last: a folder with `run.json` is complete."""
+        self.claim()
+        write_whole(self.folder / RECIPE, lambda stream: stream.write(self.recipe_toml))
+        for name, path in weights.items():
+            copy_whole(path, self.folder / name)
+        write_json(self.folder / METRICS, metrics)
+        run = RunRecord(
+            recipe=recipe.name,
+            recipe_sha256=sha256(self.recipe_toml).hexdigest(),
+            protocol=recipe.protocol,
+            init="scratch",
+            data=dict(data),
+            licences=dict(licences),
+            splits=dict(splits),
+            seeds=list(recipe.seeds),
+            weights_sha256={name: digest_of_file(self.folder / name) for name in weights},
+            versions=versions(),
+            machine=machine(),
+            commit=commit(),
+        )
+        write_json(self.folder / RUN, run)
+
+
+def read_metrics(path: Path) -> Metrics:
+    table = read_json(path)
+    if table.get("protocol") == "P1":
+        return build(PersonalMetrics, without_nulls(table), where=str(path))
+    return build(StrangerMetrics, without_nulls(table), where=str(path))
+
+
+def tables_of(folder: Path) -> str:
+    """Every table of a results folder, from what is written there."""
+    files = [path for path in (folder / METRICS, *sorted(folder.glob("p*-ds2.json"))) if path.exists()]
+    if not files:
+        raise StreamError(f"{folder}: expected {METRICS}, there is nothing; `wristlead train` writes it")
+    return "\n\n".join(render(read_metrics(path)) for path in files)
+
+
+def render(metrics: Metrics) -> str:
+    return render_personal(metrics) if isinstance(metrics, PersonalMetrics) else render_strangers(metrics)
+
+
+def check_weights(folder: Path, names: Sequence[str]) -> None:
+    """The weights are those the run wrote down, or nothing is judged."""
+    expected = read_json(folder / RUN).get("weights_sha256", {})
+    for name in names:
+        if name not in expected:
+            raise ContractError(f"{folder}/{RUN}: weights_sha256: expected {name}, it is not there")
+        got = digest_of_file(folder / name)
+        if got != expected[name]:
+            raise DigestError(
+                f"{folder}/{name}: expected sha256 {expected[name][:12]}.. (run.json), got {got[:12]}.."
+            )
+
+
+def log_opening(path: Path, *, recipe: str, protocol: str, weights_sha256: Sequence[str]) -> None:
+    """One line per look at the test side; looking twice at the same nets adds nothing."""
+    line = {"recipe": recipe, "protocol": protocol, "weights_sha256": sorted(weights_sha256)}
+    before = path.read_text().splitlines() if path.exists() else []
+    if any({key: json.loads(old)[key] for key in line} == line for old in before):
+        return
+    dated = {**line, "date": datetime.now(UTC).date().isoformat()}
+    text = "\n".join([*before, json.dumps(dated, sort_keys=True)]) + "\n"
+    write_whole(path, lambda stream: stream.write(text.encode()))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise StreamError(f"{path}: expected a results file, there is nothing")
+    try:
+        table = json.loads(path.read_bytes())
+    except json.JSONDecodeError as fault:
+        raise ContractError(f"{path}: expected JSON, got {fault}") from fault
+    if not isinstance(table, dict):
+        raise ContractError(f"{path}: expected a JSON object, got {type(table).__name__}")
+    return table
+
+
+def without_nulls(value: Any) -> Any:
+    """`None` is a field's default, and a table leaves it out."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
