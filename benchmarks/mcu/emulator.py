@@ -4,11 +4,14 @@ from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass, field
 
-from benchmarks.mcu.image import Image, Symbol
+from benchmarks.mcu.image import RAM_START, Image, Symbol, plain, require
 from device_sim.contract.errors import BudgetExceeded, ContractError
 
-FLASH_BYTES, RAM_START, RAM_BYTES = 1 << 20, 0x20000000, 512 << 10
+FLASH_BYTES, RAM_BYTES = 1 << 20, 512 << 10
 PAINT = 0xA5
+STACK_ROOM = 16 << 10
+# What a compiler calls of its own accord: counted for the function that needed it.
+LIBRARY = ("mem", "__aeabi_", "compiler_rt.")
 
 
 @dataclass
@@ -16,10 +19,13 @@ class Emulator:
     """One run of one image; memory can be written before and read after."""
 
     image: Image
-    counts: Counter[str] = field(default_factory=Counter)
+    shared: tuple[str, ...] = ()  # functions that are charged to their callers, as the library's are
+    counts: Counter[str] = field(default_factory=Counter)  # by function
+    charged: Counter[tuple[str, str]] = field(default_factory=Counter)  # by (function, who called it or "")
     stack_bytes: int = 0
 
     def __post_init__(self) -> None:
+        require("unicorn")
         from unicorn import UC_ARCH_ARM, UC_MODE_THUMB, Uc
         from unicorn.arm_const import UC_CPU_ARM_CORTEX_M4
 
@@ -31,9 +37,12 @@ class Emulator:
         self._uc.mem_map(RAM_START, RAM_BYTES)
         for address, data in self.image.segments:
             self._uc.mem_write(address, data)
-        self._functions = sorted((s for s in self.image.symbols.values() if s.is_code), key=lambda s: s.address)
+        functions = [s for s in self.image.symbols.values() if s.is_code]
+        self._functions = sorted(functions, key=lambda s: (s.address, s.name))
         self._starts = [s.address for s in self._functions]
-        self._blocks: Counter[tuple[int, int]] = Counter()
+        self._owners: dict[int, str | None] = {}  # block -> its function, None for one that is charged on
+        self._caller = ""
+        self._blocks: Counter[tuple[int, int, str]] = Counter()
 
     def write(self, symbol: str, data: bytes, offset: int = 0) -> None:
         self._uc.mem_write(self._at(symbol).address + offset, data)
@@ -49,8 +58,7 @@ class Emulator:
 
         top = int.from_bytes(self._uc.mem_read(0, 4), "little")
         reset = int.from_bytes(self._uc.mem_read(4, 4), "little")
-        stack_room = 16 << 10
-        self._uc.mem_write(top - stack_room, bytes([PAINT]) * stack_room)
+        self._uc.mem_write(top - STACK_ROOM, bytes([PAINT]) * STACK_ROOM)
         self._uc.reg_write(UC_ARM_REG_SP, top)
         halt, main = self._at("wl_halt").address, self._at("main").address
         self._uc.hook_add(UC_HOOK_BLOCK, self._on_block)
@@ -62,7 +70,7 @@ class Emulator:
             self._uc.emu_start(main | 1, halt, count=max_instructions)
         except UcError as error:
             raise ContractError(f"{self.image.path.name}: the emulated core stopped: {error}") from error
-        painted = bytes(self._uc.mem_read(top - stack_room, stack_room))
+        painted = bytes(self._uc.mem_read(top - STACK_ROOM, STACK_ROOM))
         self.stack_bytes = len(painted.lstrip(bytes([PAINT])))
         self._attribute()
         if sum(self.counts.values()) >= max_instructions:
@@ -72,14 +80,26 @@ class Emulator:
             )  # fmt: skip
 
     def _on_block(self, _uc: object, address: int, size: int, _user: object) -> None:
-        self._blocks[address, size] += 1
+        if address not in self._owners:
+            name = self._function_at(address)
+            self._owners[address] = None if name.startswith(LIBRARY) or name in self.shared else name
+        owner = self._owners[address]
+        if owner is None:
+            self._blocks[address, size, self._caller] += 1
+        else:
+            self._caller = owner
+            self._blocks[address, size, ""] += 1
 
     def _attribute(self) -> None:
-        for (address, size), times in self._blocks.items():
-            n = count_instructions(bytes(self._uc.mem_read(address, size)))
-            i = bisect_right(self._starts, address) - 1
-            name = self._functions[i].name if i >= 0 else "?"
-            self.counts[name] += n * times
+        for (address, size, caller), times in self._blocks.items():
+            n = count_instructions(bytes(self._uc.mem_read(address, size))) * times
+            name = self._function_at(address)
+            self.counts[name] += n
+            self.charged[name, caller] += n
+
+    def _function_at(self, address: int) -> str:
+        i = bisect_right(self._starts, address) - 1
+        return plain(self._functions[i].name) if i >= 0 else "?"
 
     def _at(self, symbol: str) -> Symbol:
         if symbol not in self.image.symbols:
