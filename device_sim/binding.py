@@ -51,6 +51,12 @@ class FrontEndHead(ctypes.Structure):
     ]
 
 
+class QrsHead(ctypes.Structure):
+    """The first fields of struct wl_qrs, the ones a caller reads."""
+
+    _fields_ = [("n_seen", ctypes.c_uint32), ("peak_index", ctypes.c_uint32)]
+
+
 @cache
 def core() -> ctypes.CDLL:
     """The loaded library, its signatures declared and its sizes compared with ours."""
@@ -79,6 +85,11 @@ def core() -> ctypes.CDLL:
     library.wl_frontend_push.restype = ctypes.c_int32
     library.wl_frontend_delay_us.argtypes = [ctypes.c_int32]
     library.wl_frontend_delay_us.restype = ctypes.c_int32
+    library.wl_sizeof_qrs.restype = ctypes.c_size_t
+    library.wl_qrs_init.argtypes = [ctypes.c_void_p]
+    library.wl_qrs_init.restype = None
+    library.wl_qrs_next.argtypes = [ctypes.c_void_p, ctypes.POINTER(BeatRing), ctypes.c_uint32]
+    library.wl_qrs_next.restype = ctypes.c_int
     return library
 
 

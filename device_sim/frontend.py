@@ -39,10 +39,10 @@ NOTHING = Flag(0)
 class Columns:
     """What became ready, in order and without holes."""
 
-    first_index: int  # column j is centred j/16 s after the first sample, plus FrontEnd.delay_us
+    first_index: int  # column j is centred j/16 s minus FrontEnd.delay_us after the first sample
     codes_ts_i8: NDArray[np.int8]  # (n, 32): 30 wavelets from 61.44 Hz down, LF, HF; 20 log2(uV) - 128
     flags_u8: NDArray[np.uint8]  # (n,): Flag bits
-    first_beat_index: int  # beat sample k is centred k/128 s after the first sample, plus the delay
+    first_beat_index: int  # beat sample k is centred k/128 s minus the delay after the first
     beat_uv_i16: NDArray[np.int16]  # 128 Hz, 0.4-30 Hz
 
 
@@ -136,7 +136,7 @@ class FrontEnd:
     @property
     def _chunk_counts(self) -> int:
         # Beats: 78 hops make 624 of them at most, so a chunk may not exceed 512 / 8 = 64 hops.
-        return max(1, 60 * HOP_SAMPLES * self._input.rate_hz // STREAM_HZ)
+        return max(1, 60 * HOP_SAMPLES * int(self._input.rate_hz) // STREAM_HZ)
 
     def _push_chunk(
         self,

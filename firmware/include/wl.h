@@ -136,6 +136,25 @@ struct wl_frontend {
     int16_t beat_q2[WL_BEAT_HISTORY];
 };
 
+#define WL_QRS_ENERGIES 128
+
+/* State of the R-peak detector. A caller reads peak_index. */
+struct wl_qrs {
+    uint32_t n_seen;        /* beat samples looked at */
+    uint32_t peak_index;    /* the newest R peak, as a beat sample */
+
+    int32_t sharp_sum;
+    uint32_t energy[WL_QRS_ENERGIES];
+    uint32_t qrs_sum, beat_sum;
+    int32_t mean_q4;
+    uint32_t level;         /* energy of a usual beat */
+    int32_t last;           /* newest accepted peak */
+    uint32_t last_strength;
+    int32_t start;          /* of the stretch above the threshold */
+    uint32_t strongest;
+    uint8_t inside;
+};
+
 /**
  * Start a signal path
  * fe, image, beats    The caller's memory; contents do not matter
@@ -152,6 +171,19 @@ enum wl_status wl_frontend_init(struct wl_frontend *fe, const struct wl_input *i
  * return              Columns completed: read them before 88 more are (image ring)
  */
 int32_t wl_frontend_push(struct wl_frontend *fe, const int32_t *counts, size_t n, uint8_t line);
+
+/** Start a detector. */
+void wl_qrs_init(struct wl_qrs *q);
+
+/**
+ * Look for the next R peak
+ * beats, n_beats      The stream that wl_frontend_push fills; call at least every 256 samples
+ * return              1: peak_index is new, call again; 0: all seen
+ *
+ * A peak is reported when its stretch has ended and the window around it is complete:
+ * 313 ms and the rest of the QRS after it, 0.4 s as a rule, 1.1 s at most.
+ */
+int wl_qrs_next(struct wl_qrs *q, const struct wl_beat_ring *beats, uint32_t n_beats);
 
 /**
  * Delay of the resampler: subtract it from a column's or beat sample's time

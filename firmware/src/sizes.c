@@ -4,6 +4,7 @@
 size_t wl_sizeof_frontend(void);
 size_t wl_sizeof_image(void);
 size_t wl_sizeof_beat_ring(void);
+size_t wl_sizeof_qrs(void);
 
 size_t wl_sizeof_frontend(void)
 {
@@ -18,4 +19,9 @@ size_t wl_sizeof_image(void)
 size_t wl_sizeof_beat_ring(void)
 {
     return sizeof(struct wl_beat_ring);
+}
+
+size_t wl_sizeof_qrs(void)
+{
+    return sizeof(struct wl_qrs);
 }

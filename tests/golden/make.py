@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.golden import signals, twin
-from tests.golden.vectors import FOLDER, SUMS, Case, to_bytes
+from tests.golden.vectors import FOLDER, SUMS, Case, qrs_to_bytes, to_bytes
 
 SEED = 20261120
 RATES_HZ = (125, 128, 200, 250, 256, 300, 360, 400, 500, 512, 1000)
@@ -66,22 +66,55 @@ def cases() -> dict[str, tuple[str, Signal]]:
     }
 
 
+def beat_streams() -> dict[str, tuple[str, NDArray[np.int16]]]:
+    """name -> (why it exists, 128 Hz stream)"""
+    rng = np.random.default_rng(SEED + 1)
+    clean = signals.ecg(20, 128)
+    n = clean.size
+    tall_t = clean + 0.9 * signals.ecg(20, 128, delay_s=0.28)
+    pause = np.where((np.arange(n) > 900) & (np.arange(n) < 1400), 0, clean)
+    streams = {
+        "ecg": ("an ordinary ECG", clean),
+        "ecg_20uv": ("hardly above the resolution", signals.ecg(20, 128, r_uv=20)),
+        "ecg_fast": ("200 beats a minute", signals.ecg(20, 128, bpm=200)),
+        "ecg_inverted": ("the largest excursion is negative", -clean),
+        "tall_t_waves": ("a second wave soon after each beat", tall_t),
+        "pause": ("no beat for four seconds: the level falls", pause + rng.normal(0, 4, n)),
+        "shrinking": ("a lead that comes off", clean * np.linspace(3, 0.05, n)),
+        "noise": ("no beat at all", rng.normal(0, 300, n)),
+        "rails": ("the largest energy there can be", np.where(rng.integers(0, 2, n), 32767, -32768)),
+        "plateau": ("a stretch above the threshold that never ends", np.repeat([0, 8000, -8000, 0], n // 4)),
+        "zeros": ("nothing", np.zeros(n)),
+    }
+    return {
+        name: (why, np.rint(x).clip(-32768, 32767).astype(np.int16)) for name, (why, x) in streams.items()
+    }
+
+
 def main() -> None:
-    entries = []
-    folder = FOLDER / "frontend"
-    folder.mkdir(exist_ok=True)
-    for name, (why, (rate_hz, gain, rails, signal)) in sorted(cases().items()):
+    files: dict[str, tuple[str, bytes]] = {}
+    for name, (why, (rate_hz, gain, rails, signal)) in cases().items():
         counts = np.clip(np.rint(signal), -(2**31), 2**31 - 1).astype(np.int64)
         out = twin.front_end(counts, rate_hz=rate_hz, gain=gain, rails=rails)
         case = Case(
-            rate_hz=rate_hz, gain=gain, rails=rails, counts=counts.astype(np.int32),
-            codes_ts_i8=out.codes_ts_i8, flags_u8=out.flags_u8, beat_uv_i16=out.beat_uv_i16,
-        )  # fmt: skip
-        raw = to_bytes(case)
-        path = folder / f"{name}.bin"
+            rate_hz=rate_hz,
+            gain=gain,
+            rails=rails,
+            counts=counts.astype(np.int32),
+            codes_ts_i8=out.codes_ts_i8,
+            flags_u8=out.flags_u8,
+            beat_uv_i16=out.beat_uv_i16,
+        )
+        files[f"frontend/{name}.bin"] = why, to_bytes(case)
+    for name, (why, beat_uv) in beat_streams().items():
+        files[f"qrs/{name}.bin"] = why, qrs_to_bytes(beat_uv, twin.r_peaks(beat_uv))
+    entries = []
+    for file, (why, raw) in sorted(files.items()):
+        path = FOLDER / file
+        path.parent.mkdir(exist_ok=True)
         path.write_bytes(raw)
         entries.append(
-            f'["frontend/{name}.bin"]\nsha256 = "{hashlib.sha256(raw).hexdigest()}"\n'
+            f'["{file}"]\nsha256 = "{hashlib.sha256(raw).hexdigest()}"\n'
             f'command = "{COMMAND}"\nseed = {SEED}\nversions = "numpy {np.__version__}"\nwhy = "{why}"\n'
         )
     SUMS.write_text("\n".join(entries), encoding="utf-8")

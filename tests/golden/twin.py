@@ -259,3 +259,48 @@ def front_end(
         flat_counts=max((2 << gain[1]) // gain[0], 2),
     )  # fmt: skip
     return Output(codes, flags[:n_columns], beat_stream(streams[1], n_hops, restores), y_q2 / 4, power_uv2)
+
+
+def r_peaks(beat_uv: NDArray[np.int16]) -> list[int]:
+    """R peaks of the 128 Hz stream, from the description in firmware/src/qrs.c."""
+    x = beat_uv.astype(np.int64)
+    n = x.size
+    before = np.concatenate([np.zeros(16, np.int64), x])  # index i + 16
+
+    def at(offset: int) -> I64:
+        return np.asarray(before[16 + offset : 16 + offset + n], dtype=np.int64)
+
+    three = sum(at(offset) for offset in (-4, -5, -6))
+    eleven = sum(at(offset) for offset in range(-10, 1))
+    z = np.clip((11 * three - 3 * eleven) >> 6, -7000, 7000) ** 2
+    total = np.concatenate([np.zeros(71, np.int64), np.cumsum(z)])  # total[i + 71]: up to and with i
+    i = np.arange(n) + 71
+    long, short = total[i] - total[i - 70], total[i - 28] - total[i - 42]
+
+    peaks: list[int] = []
+    mean_q4 = level = strongest = last_strength = 0
+    last, start, inside = -46, 0, False
+    for newest in range(n):
+        judged = newest - 40
+        mean_q4 += (int(z[newest]) * 16 - mean_q4 + 512) >> 10
+        if judged < 0:
+            continue
+        if judged - last > 192:
+            level -= level >> 9
+        energy = int(short[newest])
+        above = 5 * energy > int(long[newest]) + 11 * (mean_q4 >> 4)
+        if above:
+            if not inside:
+                inside, start, strongest = True, judged, 0
+            strongest = max(strongest, energy)
+        if not inside or (above and judged - start < 96):
+            continue
+        inside = False
+        peak = start + int(np.argmax(np.abs(x[start:judged]))) if judged > start else start
+        soon = peak - last < 46 and strongest * 6 < last_strength
+        if judged - start < 10 or peak - last < 25 or strongest < level >> 4 or soon:
+            continue
+        last, last_strength = peak, strongest
+        level += (min(strongest, 4 * level) - level) >> 3 if level else strongest
+        peaks.append(peak)
+    return peaks

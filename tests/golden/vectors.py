@@ -1,6 +1,7 @@
-"""Golden vectors of the front end: one file a case, read by pytest and by the C tests alike.
+"""Golden vectors: one file a case, read by pytest and by the C tests alike.
 
-Little-endian: 8 int32 (magic, rate_hz, gain_mul, gain_shift, rail_low, rail_high, n_counts,
+qrs/: little-endian int32 magic, n_samples, n_peaks, then samples int16 (padded to four bytes), peaks int32.
+frontend/: little-endian: 8 int32 (magic, rate_hz, gain_mul, gain_shift, rail_low, rail_high, n_counts,
 n_columns), 1 int32 n_beats, then counts int32, codes int8 [column][32], flags uint8, beats int16.
 """
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 FOLDER = Path(__file__).parent
 SUMS = FOLDER / "SUMS.toml"
 MAGIC = 0x31464C57  # "WLF1"
+QRS_MAGIC = 0x31514C57  # "WLQ1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +64,20 @@ def from_bytes(raw: bytes) -> Case:
         rate_hz=rate_hz, gain=(mul, shift), rails=(low, high), counts=counts,
         codes_ts_i8=codes, flags_u8=flags, beat_uv_i16=beats,
     )  # fmt: skip
+
+
+def qrs_to_bytes(beat_uv: NDArray[np.int16], peaks: list[int]) -> bytes:
+    padded = np.concatenate([beat_uv, np.zeros(beat_uv.size % 2, np.int16)])
+    head = np.array([QRS_MAGIC, beat_uv.size, len(peaks)], "<i4")
+    parts = (head, padded.astype("<i2"), np.array(peaks, "<i4"))
+    return b"".join(part.tobytes() for part in parts)
+
+
+def qrs_from_bytes(raw: bytes) -> tuple[NDArray[np.int16], NDArray[np.int32]]:
+    magic, n_samples, n_peaks = np.frombuffer(raw, "<i4", 3).tolist()
+    assert magic == QRS_MAGIC, f"not a vector of the detector: starts with {magic:#x}"
+    samples = np.frombuffer(raw, "<i2", n_samples, 12)
+    return samples, np.frombuffer(raw, "<i4", n_peaks, 12 + 2 * (n_samples + n_samples % 2))
 
 
 def golden_cases(group: str) -> list[Path]:

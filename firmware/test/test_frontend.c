@@ -1,8 +1,8 @@
 /* Every golden vector given on the command line, in one piece and in odd portions. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
+#include "vector.h"
 #include "wl.h"
 
 #define MAGIC 0x31464C57
@@ -11,27 +11,6 @@
 static struct wl_frontend fe;
 static struct wl_image image;
 static struct wl_beat_ring beats;
-
-/** The whole file as 32-bit words; exits when it cannot be read. */
-static int32_t *read_words(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    int32_t *words = 0;
-    long n_bytes;
-
-    if (!file || fseek(file, 0, SEEK_END) != 0 || (n_bytes = ftell(file)) < HEAD * 4) {
-        fprintf(stderr, "%s: expected a golden vector, cannot read one\n", path);
-        exit(1);
-    }
-    rewind(file);
-    words = malloc((size_t)n_bytes + 4);
-    if (!words || fread(words, 1, (size_t)n_bytes, file) != (size_t)n_bytes || words[0] != MAGIC) {
-        fprintf(stderr, "%s: expected a golden vector, got something else\n", path);
-        exit(1);
-    }
-    fclose(file);
-    return words;
-}
 
 static void run(const char *path, const int32_t *words, size_t portion)
 {
@@ -72,11 +51,11 @@ int main(int argc, char **argv)
         return 1;
     }
     for (int i = 1; i < argc; i++) {
-        int32_t *words = read_words(argv[i]);
+        int32_t *words = read_words(argv[i], MAGIC);
 
         for (size_t p = 0; p < sizeof portions / sizeof portions[0]; p++)
             run(argv[i], words, portions[p]);
         free(words);
     }
-    return checks_done("golden");
+    return checks_done("front end");
 }
