@@ -47,7 +47,7 @@ comma := ,
 
 # $(1) what it is called, $(2) the command
 define step
-@echo "== $(1)"; $(2) || { echo "wristlead: make test FAILED at: $(1)" >&2; exit 1; }
+@echo "== $(1)"; { $(2); } || { echo "wristlead: make test FAILED at: $(1)" >&2; exit 1; }
 endef
 
 .PHONY: demo test check core clean environment
@@ -78,7 +78,8 @@ test: environment
 
 check: test
 	$(call make_environment,$(VENV),$(EXTRAS)$(comma)check)
-	$(call step,heavy cross-checks,$(VENV)/bin/python -m pytest -q -m heavy)
+	$(call step,heavy cross-checks,$(VENV)/bin/python -m pytest -q -m heavy || \
+	    { [ $$? -eq 5 ] && echo "wristlead: no test is marked heavy yet"; })
 
 clean:
 	rm -rf $(DEMO_VENV) $(VENV) build dist demo.png device_sim/libwristlead.so
