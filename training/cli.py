@@ -1,8 +1,7 @@
 """Train a recipe: every stage of its protocol, then its tables, its weights and what they stood on."""
 
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +10,18 @@ import torch
 from training.data import mitdb, nstdb
 from training.figures import learning_curve, personal_pictures
 from training.options import OneLineParser, add_options, workshop_of
+from training.progress import teller
 from training.protocols.personal import run_personal, weights_path
 from training.protocols.personal_report import measure
 from training.protocols.strangers import StrangerRecipe, train_strangers
 from training.provenance import write_json
 from training.recipe import PersonalRecipe, read_recipe
-from training.results_folder import VERDICT, Metrics, Results, render
+from training.results_folder import RESULTS, VERDICT, Metrics, Results, render
 from training.splits import folds_of
 from training.wearers import Wearer, wearers_of
 from training.workshop import Workshop
 
-RESULTS = Path(__file__).parent / "results"
 SHOWN_RECORD = "203"  # whose curves the paper shows
-QUIET_S = 1.0  # a progress line at most this often
 
 EPILOG = """\
 A finished job is a file under --cache: stop at any time and run the same command again. Progress goes to
@@ -44,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
         folder=arguments.out or RESULTS / recipe.name, recipe_toml=arguments.recipe.read_bytes()
     )
     results.claim()
-    workshop = workshop_of(arguments, teller())
+    workshop = workshop_of(arguments, teller(sys.stderr))
     train = train_personal if isinstance(recipe, PersonalRecipe) else train_on_strangers
     metrics = train(recipe, results, workshop)  # type: ignore[arg-type]
     print(render(metrics))
@@ -63,10 +61,7 @@ def train_personal(recipe: PersonalRecipe, results: Results, workshop: Workshop)
         data={wearer.name: wearer.digest for wearer in wearers},
         licences={mitdb.SOURCE: mitdb.LICENCE},
         splits=_personal_splits(recipe, wearers),
-        weights={
-            f"pretrained-s{seed}.safetensors": weights_path(recipe, wearers, workshop, seed)
-            for seed in recipe.seeds
-        },
+        weights={f"pretrained-s{first}.safetensors": weights_path(recipe, wearers, workshop, first)},
     )
     shown = SHOWN_RECORD if SHOWN_RECORD in found.tuned_stage else wearers[0].name
     personal_pictures(results.folder, metrics, found.finals, shown)
@@ -111,20 +106,3 @@ def _personal_splits(recipe: PersonalRecipe, wearers: Sequence[Wearer]) -> dict[
         "test": {wearer.name: wearer.parts(recipe.split_seed, first).test.tolist() for wearer in wearers},
         "validation": "splits.split_record(labels, split_seed, seed), one draw per seed",
     }
-
-
-def teller() -> Callable[[str], None]:
-    """Progress for a person: on one line of a terminal, now and then in a log."""
-    is_terminal = sys.stderr.isatty()
-    last_s = -QUIET_S
-
-    def tell(text: str) -> None:
-        nonlocal last_s
-        now_s = time.monotonic()
-        if now_s - last_s < QUIET_S:
-            return
-        last_s = now_s
-        start, end = ("\r\033[K", "") if is_terminal else ("", "\n")
-        print(f"{start}{text}", end=end, file=sys.stderr, flush=True)
-
-    return tell

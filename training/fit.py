@@ -76,7 +76,7 @@ def fit(
     seed: int,
     resume: Path | None = None,
     augment: Augment | None = None,
-    on_epoch: Callable[[Epoch], None] = lambda _epoch: None,
+    on_epoch: Callable[[Epoch], object] = lambda _epoch: None,
 ) -> Fitted:
     """Fit `net` in place of its weights; returns the best epoch's.
 

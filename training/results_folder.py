@@ -19,6 +19,7 @@ from training.recipe import Recipe
 from training.tables import build
 
 RECIPE, RUN, METRICS, VERDICT = "recipe.toml", "run.json", "metrics.json", "verdict.json"
+RESULTS = Path(__file__).parent / "results"
 OPENINGS = "openings.jsonl"  # beside the results folders: every look at a test side, once per final net
 Metrics = PersonalMetrics | StrangerMetrics
 

@@ -4,10 +4,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from training.cli import teller
 from training.data.check import check
 from training.data.fetch import ORIGINS, fetch
 from training.options import OneLineParser, data_folder
+from training.progress import teller
 
 
 def main(argv: Sequence[str]) -> int:
@@ -23,13 +23,13 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     if arguments.command == "check":
         return _check(data_folder(arguments.folder))
-    folder = fetch(arguments.set, data_folder(arguments.data), url=arguments.url, tell=teller())
+    folder = fetch(arguments.set, data_folder(arguments.data), url=arguments.url, tell=teller(sys.stderr))
     print(f"{arguments.set}: whole in {folder}")
     return 0
 
 
 def _check(folder: Path) -> int:
-    reports = check(folder, teller())
+    reports = check(folder, teller(sys.stderr))
     print(file=sys.stderr)
     for report in reports:
         print(report)

@@ -8,8 +8,8 @@ import torch
 
 from device_sim.contract.errors import ContractError
 from training.checkpoint import read_checkpoint
-from training.cli import RESULTS, teller
 from training.options import OneLineParser, add_options, workshop_of
+from training.progress import teller
 from training.protocols.strangers import judge_strangers
 from training.protocols.verdict_rule import VerdictRule
 from training.provenance import digest_of_file, write_json
@@ -17,6 +17,7 @@ from training.recipe import PersonalRecipe, Recipe, read_recipe
 from training.results_folder import (
     OPENINGS,
     RECIPE,
+    RESULTS,
     VERDICT,
     check_weights,
     log_opening,
@@ -47,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
     torch.set_num_threads(1)
     recipe = read_recipe(folder / RECIPE)
     weights = _weights(arguments.checkpoint, recipe)
-    _judge(folder, recipe, weights, arguments.openings, workshop_of(arguments, teller()))
+    _judge(folder, recipe, weights, arguments.openings, workshop_of(arguments, teller(sys.stderr)))
     return 0
 
 
