@@ -1,4 +1,4 @@
-"""What the front end is driven with, on an emulated core and on this machine, and one hash over its answer."""
+"""What the front end is driven with, on an emulated core and on this machine, and a hash over its answer."""
 
 import struct
 from collections.abc import Iterable

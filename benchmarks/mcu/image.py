@@ -11,6 +11,7 @@ from device_sim.contract.errors import ContractError
 
 FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
 PORT = FIRMWARE / "ports" / "cortex_m"
+TARGET, CPU = "thumb-freestanding-eabihf", "cortex_m4"
 INCLUDES = (FIRMWARE / "include", PORT / "include", FIRMWARE / "src")
 
 # -fhosted: a freestanding target would turn memcpy of a word into a call to a byte loop.
@@ -73,8 +74,8 @@ def build(
     sources: list[Path],
     out: Path,
     *,
-    target: str = "thumb-freestanding-eabihf",
-    cpu: str = "cortex_m4",
+    target: str = TARGET,
+    cpu: str = CPU,
     defines: tuple[str, ...] = (),
 ) -> Image:
     """Compile and link; the same sources and flags give the same bytes."""

@@ -1,0 +1,72 @@
+"""What wristlead costs: exact counts on an emulated microcontroller, ratios to other libraries here."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import frontend, frontend_report, host
+from device_sim.contract.errors import ContractError
+from device_sim.options import OneLineParser
+
+RESULTS = Path(__file__).resolve().parent / "results"
+EPILOG = """\
+Counts and bytes are exact: the same on every machine, under every load. Times on this machine are ratios to
+a peer in the same run, and no gate.
+Exit code: 0 done, 1 a limit was broken, 2 the request made no sense or a package is missing."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """0 when every limit is kept."""
+    args = _parser().parse_args(argv)
+    return _frontend(args)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = OneLineParser(prog="wristlead bench", description=__doc__, allow_abbrev=False)
+    benches = parser.add_subparsers(dest="bench", metavar="BENCH", required=True)
+    one = benches.add_parser(
+        "frontend",
+        help="the front end: instructions by stage, bytes, resamplers; times beside other libraries",
+        description="What the front end costs, against its limits.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    one.add_argument("--mcu", action="store_true", help="only the emulated Cortex-M4")
+    one.add_argument("--host", action="store_true", help="only this machine")
+    one.add_argument("--json", type=Path, metavar="FILE", help="the same as one JSON object")
+    one.add_argument(
+        "--record", action="store_true", help=f"append it to benchmarks/results/{one_file().name}"
+    )
+    return parser
+
+
+def one_file() -> Path:
+    return RESULTS / "frontend.jsonl"
+
+
+def _frontend(args: argparse.Namespace) -> int:
+    if args.json is not None:
+        _check_folder(args.json)
+    everything = not args.mcu and not args.host
+    mcu = frontend.measure() if args.mcu or everything else None
+    on_host = host.measure() if args.host or everything else None
+    if mcu is not None:
+        print(frontend_report.mcu_text(mcu))
+    if on_host is not None:
+        print(("\n" if mcu is not None else "") + frontend_report.host_text(on_host))
+
+    line = frontend_report.json_line(frontend_report.record(mcu, on_host)) + "\n"
+    if args.json is not None:
+        args.json.write_text(line, encoding="utf-8")
+    if args.record:
+        RESULTS.mkdir(exist_ok=True)
+        with one_file().open("a", encoding="utf-8") as file:
+            file.write(line)
+    return 0 if mcu is None or all(limit.kept for limit in mcu.limits()) else 1
+
+
+def _check_folder(path: Path) -> None:
+    """Before the minutes of measuring, not after them."""
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise ContractError(f"{path}: expected a file in a folder that exists")
