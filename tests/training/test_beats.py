@@ -26,7 +26,8 @@ from training.streams import beat_codes, codes_of
 
 def bump(at: int, height: int, width: float = 3.0) -> NDArray[np.int8]:
     shape: NDArray[np.float64] = np.exp(-0.5 * ((np.arange(136) - at) / width) ** 2)
-    return np.rint(height * shape).astype(np.int8)
+    rounded: NDArray[np.int8] = np.rint(height * shape).astype(np.int8)
+    return rounded
 
 
 def test_codes_round_half_up_and_saturate() -> None:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,10 +55,9 @@ def windows(n: int, *, seed: int) -> Examples:
 
 
 def fitted(
-    resume: Path | None, *, on_epoch: object = None, net: str = "beat_tiny"
+    resume: Path | None, *, on_epoch: Callable[[Epoch], object] = lambda _epoch: None
 ) -> dict[str, torch.Tensor]:
     known = windows(200, seed=1)
-    said = on_epoch if callable(on_epoch) else lambda _epoch: None
     run = fit(
         make_net("beat_tiny", seed=3),
         known,

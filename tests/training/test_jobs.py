@@ -97,7 +97,7 @@ def test_a_key_follows_whatever_decides() -> None:
 
 def test_a_scheduler_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
     pytest.importorskip("distributed")
-    with pytest.raises(StreamError, match="--cluster .*no scheduler"):
+    with pytest.raises(StreamError, match=r"--cluster .*no scheduler"):
         run_jobs(squares(tmp_path, 1), tmp_path / "done", Workers(cluster="no-such-protocol://nowhere"))
 
 
@@ -106,7 +106,7 @@ def test_a_cluster_that_loses_a_worker_loses_no_job_and_counts_none_twice(tmp_pa
     distributed = pytest.importorskip("distributed")
     n_jobs = 12
     with _cluster(distributed) as cluster:
-        victim = list(cluster.workers.values())[0]
+        victim = next(iter(cluster.workers.values()))
         done: list[int] = []
 
         def kill_once(n_done: int, _total: int, _eta_s: float) -> None:
