@@ -13,10 +13,10 @@ from training.options import OneLineParser, add_options, workshop_of
 from training.progress import teller
 from training.protocols.personal import run_personal, weights_path
 from training.protocols.personal_report import measure
-from training.protocols.strangers import StrangerRecipe, train_strangers
+from training.protocols.strangers import StrangerRecipe, adapt_on_folds, train_strangers
 from training.provenance import write_json
 from training.recipe import PersonalRecipe, read_recipe
-from training.results_folder import RESULTS, VERDICT, Metrics, Results, render
+from training.results_folder import ADAPTED_VERDICT, RESULTS, VERDICT, Metrics, Results, render
 from training.splits import folds_of
 from training.wearers import Wearer, wearers_of
 from training.workshop import Workshop
@@ -83,6 +83,10 @@ def train_on_strangers(recipe: StrangerRecipe, results: Results, workshop: Works
         },
         weights={f"weights-s{seed}.safetensors": path for seed, path in trained.weights.items()},
     )
+    if recipe.adapt is not None:
+        adapted_rule, adapted = adapt_on_folds(recipe, trained, workshop)
+        write_json(results.folder / ADAPTED_VERDICT, adapted_rule)
+        write_json(results.folder / "p4-folds.json", adapted)
     for seed, curve in trained.curves.items():
         title = f"{recipe.name}, seed {seed}, all of the training side"
         learning_curve(results.folder / f"curve-s{seed}.png", [_row(epoch) for epoch in curve], title=title)

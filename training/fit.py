@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -185,9 +186,10 @@ def read_run(path: Path) -> Run:
     try:
         content = torch.load(path, weights_only=True)
         return Run(**{**content, "curve": [Epoch(**epoch) for epoch in content["curve"]]})
-    except (RuntimeError, KeyError, TypeError, ValueError, EOFError) as fault:
+    except (RuntimeError, KeyError, TypeError, ValueError, EOFError, UnpicklingError) as fault:
+        reason = str(fault).splitlines()[0]
         raise ContractError(
-            f"{path}: expected a resume point, got {fault}; remove it to start again"
+            f"{path}: expected a resume point, got {reason}; remove it to start again"
         ) from fault
 
 

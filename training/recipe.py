@@ -7,7 +7,7 @@ from typing import Literal
 
 from device_sim.contract.errors import ContractError
 from training.nets import NETS
-from training.splits import DS1, DS2, NAMED_EXCEPTIONS, check_no_leak
+from training.splits import DS1, DS2, FIRST_MINUTES_S, NAMED_EXCEPTIONS, check_no_leak
 from training.tables import build, read_toml
 from training.windows import RULES
 
@@ -99,6 +99,7 @@ class AdaptSpec:
 
     fit: FitSpec
     n_replay: int  # windows of the training side drawn into each adaptation
+    first_s: int = FIRST_MINUTES_S  # what of the wearer is known; judged on what follows
     own_weight: float = 1.0  # how much a window of the wearer counts beside a replayed one
 
     def __post_init__(self) -> None:

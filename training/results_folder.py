@@ -19,6 +19,7 @@ from training.recipe import Recipe
 from training.tables import build
 
 RECIPE, RUN, METRICS, VERDICT = "recipe.toml", "run.json", "metrics.json", "verdict.json"
+ADAPTED_VERDICT = "verdict-adapted.json"  # thresholds of P4
 RESULTS = Path(__file__).parent / "results"
 OPENINGS = "openings.jsonl"  # beside the results folders: every look at a test side, once per final net
 Metrics = PersonalMetrics | StrangerMetrics
@@ -82,7 +83,7 @@ def read_metrics(path: Path) -> Metrics:
 
 def tables_of(folder: Path) -> str:
     """Every table of a results folder, from what is written there."""
-    files = [path for path in (folder / METRICS, *sorted(folder.glob("p*-ds2.json"))) if path.exists()]
+    files = [path for path in (folder / METRICS, *sorted(folder.glob("p?-*.json"))) if path.exists()]
     if not files:
         raise StreamError(f"{folder}: expected {METRICS}, there is nothing; `wristlead train` writes it")
     return "\n\n".join(render(read_metrics(path)) for path in files)

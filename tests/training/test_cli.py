@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,7 @@ SHORT = [
     ("seeds = [0, 1, 2, 3, 4]", "seeds = [0, 1]"),
     ("seeds = [0, 1, 2]", "seeds = [0, 1]"),
     ("n_folds = 4", "n_folds = 2"),
+    ("n_replay = 4400", "n_replay = 40\nfirst_s = 40"),
 ]
 
 
@@ -105,6 +107,31 @@ def test_the_test_side_is_opened_once_and_logged(
     assert {row["record"] for row in judged["records"]} == set(TEST)
     best = next(one for one in judged["figures"] if one["name"] == "balanced accuracy")
     assert best["gross"] > 0.7  # wide upside-down beats are easy, early ones need the rhythm
+
+
+def test_p4_tunes_to_the_first_part_and_judges_the_rest(
+    bench: Path, made_up: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, log = trained(bench, made_up, "p3-beat"), tmp_path / "openings.jsonl"
+    assert evaluate([str(out), "--protocol", "P3", "--openings", str(log), *options(bench, made_up)]) == 0
+    assert evaluate([str(out), "--protocol", "P4", "--openings", str(log), *options(bench, made_up)]) == 0
+    whole, rest = (json.loads((out / f"p{n}-ds2.json").read_bytes()) for n in (3, 4))
+    assert rest["protocol"] == "P4"
+    assert n_beats(rest) < 0.7 * n_beats(whole)  # the first 40 of 100 s are not judged
+    assert (out / "p4-folds.json").exists()
+    assert len(log.read_text().splitlines()) == 2
+
+
+def n_beats(metrics: dict[str, Any]) -> int:
+    return sum(sum(row["abnormal"].values()) for row in metrics["records"])
+
+
+def test_p4_needs_a_recipe_that_says_how(bench: Path, made_up: Path, tmp_path: Path) -> None:
+    out = trained(bench, made_up, "p3-blind")
+    shutil.copytree(out, tmp_path / "blind")
+    shutil.copy(out / "verdict.json", tmp_path / "blind" / "verdict-adapted.json")
+    with pytest.raises(ContractError, match=r"P4: expected a recipe with an \[adapt\] table"):
+        evaluate([str(tmp_path / "blind"), "--protocol", "P4", *options(bench, made_up)])
 
 
 def test_one_checkpoint_of_a_folder_is_judged_alone(

@@ -10,11 +10,13 @@ from device_sim.contract.errors import ContractError
 from training.checkpoint import read_checkpoint
 from training.options import OneLineParser, add_options, workshop_of
 from training.progress import teller
-from training.protocols.strangers import judge_strangers
+from training.protocols.strangers import judge_adapted, judge_strangers
+from training.protocols.strangers_report import StrangerMetrics
 from training.protocols.verdict_rule import VerdictRule
 from training.provenance import digest_of_file, write_json
 from training.recipe import PersonalRecipe, Recipe, read_recipe
 from training.results_folder import (
+    ADAPTED_VERDICT,
     OPENINGS,
     RECIPE,
     RESULTS,
@@ -37,7 +39,7 @@ tables are printed again. With it the test side is opened: once per final net, e
 def main(argv: Sequence[str]) -> int:
     parser = OneLineParser(prog="wristlead evaluate", description=__doc__, epilog=EPILOG, allow_abbrev=False)
     parser.add_argument("checkpoint", type=Path, help="results folder, or a .safetensors in one")
-    parser.add_argument("--protocol", choices=("P3",), help="which test side to open")
+    parser.add_argument("--protocol", choices=("P3", "P4"), help="which test side to open")
     parser.add_argument("--openings", type=Path, default=RESULTS / OPENINGS, help="log of openings")
     add_options(parser)
     arguments = parser.parse_args(argv)
@@ -48,7 +50,17 @@ def main(argv: Sequence[str]) -> int:
     torch.set_num_threads(1)
     recipe = read_recipe(folder / RECIPE)
     weights = _weights(arguments.checkpoint, recipe)
-    _judge(folder, recipe, weights, arguments.openings, workshop_of(arguments, teller(sys.stderr)))
+    workshop = workshop_of(arguments, teller(sys.stderr))
+    metrics = _judge(folder, recipe, weights, workshop, arguments.protocol)
+    log_opening(
+        arguments.openings,
+        recipe=recipe.name,
+        protocol=arguments.protocol,
+        weights_sha256=[digest_of_file(path) for path in weights.values()],
+    )
+    write_json(folder / f"{arguments.protocol.lower()}-ds2.json", metrics)
+    print(render(metrics))
+    print(f"\nopening logged in {arguments.openings}", file=sys.stderr)
     return 0
 
 
@@ -63,23 +75,17 @@ def _weights(checkpoint: Path, recipe: Recipe) -> dict[int, Path]:
 
 
 def _judge(
-    folder: Path, recipe: Recipe, weights: dict[int, Path], openings: Path, workshop: Workshop
-) -> None:
+    folder: Path, recipe: Recipe, weights: dict[int, Path], workshop: Workshop, protocol: str
+) -> StrangerMetrics:
+    """Every weight compared with what the run wrote down before a recording of the test side is read."""
     if isinstance(recipe, PersonalRecipe):
         raise ContractError(
-            f"{folder}: P3: expected a recipe that trains on DS1, got {recipe.protocol} ({recipe.name})"
+            f"{folder}: {protocol}: expected a recipe that trains on DS1, got {recipe.protocol}"
         )
     for path in weights.values():
         read_checkpoint(path, recipe.net)
     check_weights(folder, [path.name for path in weights.values()])
-    rule = build(VerdictRule, without_nulls(read_json(folder / VERDICT)), where=str(folder / VERDICT))
-    metrics = judge_strangers(recipe, weights, rule, workshop)
-    log_opening(
-        openings,
-        recipe=recipe.name,
-        protocol="P3",
-        weights_sha256=[digest_of_file(path) for path in weights.values()],
-    )
-    write_json(folder / "p3-ds2.json", metrics)
-    print(render(metrics))
-    print(f"\nopening logged in {openings}", file=sys.stderr)
+    path = folder / (VERDICT if protocol == "P3" else ADAPTED_VERDICT)
+    rule = build(VerdictRule, without_nulls(read_json(path)), where=str(path))
+    judge = judge_strangers if protocol == "P3" else judge_adapted
+    return judge(recipe, weights, rule, workshop)

@@ -51,6 +51,7 @@ class Trained:
     """Answers of the folds on DS1, by seed and recording, and the nets fitted on all of it."""
 
     fold_logits: Mapping[int, Mapping[str, Logits]]
+    fold_weights: Mapping[int, Mapping[str, Path]]  # by recording: the net that never saw its wearer
     weights: Mapping[int, Path]
     weights_sha256: Mapping[int, str]
     curves: Mapping[int, tuple[Mapping[str, Any], ...]]
@@ -148,16 +149,25 @@ def _trained(
     recipe: BlindRecipe | BeatRecipe, jobs: Sequence[Job], documents: Mapping[str, Document]
 ) -> Trained:
     logits: dict[int, dict[str, Logits]] = {seed: {} for seed in recipe.seeds}
+    held_out: dict[int, dict[str, Path]] = {seed: {} for seed in recipe.seeds}
     weights, digests, curves = {}, {}, {}
     for job in jobs:
         seed, document = job.arguments["seed"], documents[job.key]
         logits[seed].update({name: _array(rows) for name, rows in document["logits"].items()})
+        held_out[seed].update(dict.fromkeys(document["logits"], job.arguments["weights"]))
         if not job.arguments["held"]:
             weights[seed] = job.arguments["weights"]
             digests[seed] = document["sha256"]
             curves[seed] = tuple(document["curve"])
     data = {side.name: side.digest for job in jobs for side in job.arguments["train"]}
-    return Trained(fold_logits=logits, weights=weights, weights_sha256=digests, curves=curves, data=data)
+    return Trained(
+        fold_logits=logits,
+        fold_weights=held_out,
+        weights=weights,
+        weights_sha256=digests,
+        curves=curves,
+        data=data,
+    )
 
 
 def _listed(logits: torch.Tensor) -> list[Any]:

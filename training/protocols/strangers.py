@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from device_sim.contract.errors import ContractError
 from training.cohort import Member, members_of, training_noise
 from training.metrics import expected_calibration_error, fit_temperature, sigmoid
+from training.protocols.adaptive import adapt_all, the_rest
 from training.protocols.beat_verdict import (
     BeatScore,
     abnormal_of,
@@ -43,6 +45,23 @@ class Cohort:
     def names(self) -> tuple[str, ...]:
         return tuple(side.name for side in self.sides)
 
+    def times_s(self) -> dict[str, NDArray[np.float64]]:
+        """When each window of a side is: the beat's time, or the second a blind window starts at."""
+        return {
+            side.name: self.members[side.name].beats.times_s[list(side.indices)]
+            if side.name in self.members
+            else np.array(side.indices, dtype=np.float64)
+            for side in self.sides
+        }
+
+    def after(self, first_s: int) -> "Cohort":
+        """The part that is judged where the first minutes were used; other beats count nowhere."""
+        times_s = self.times_s()
+        return Cohort(
+            sides=tuple(the_rest(side, times_s[side.name], first_s) for side in self.sides),
+            members={name: _after(member, first_s) for name, member in self.members.items()},
+        )
+
     def rhythm_model(self, names: Sequence[str]) -> RhythmModel | None:
         if not self.members:
             return None
@@ -70,6 +89,56 @@ def train_strangers(
         recipe, cohort, trained.fold_logits, rule, models, protocol="P3", judged_on="folds of DS1"
     )
     return trained, rule, metrics
+
+
+def adapt_on_folds(
+    recipe: StrangerRecipe, trained: Trained, workshop: Workshop
+) -> tuple[VerdictRule, StrangerMetrics]:
+    """P4 rehearsed on DS1: each wearer's net comes from the folds without that wearer."""
+    assert recipe.adapt is not None
+    cohort = cohort_of(recipe, recipe.train_records, workshop)
+    folds = folds_of(cohort.names, recipe.n_folds)
+    others = {name: [s for s in cohort.sides if s.name not in fold] for fold in folds for name in fold}
+    models = {name: cohort.rhythm_model([side.name for side in sides]) for name, sides in others.items()}
+    logits = adapt_all(
+        recipe.net,
+        recipe.adapt,
+        sides=cohort.sides,
+        times_s=cohort.times_s(),
+        start=trained.fold_weights,
+        replay=others,
+        noise=noise_file(recipe, workshop),
+        workshop=workshop,
+        what=f"{recipe.name}, adapting on folds",
+    )
+    rest = cohort.after(recipe.adapt.first_s)
+    rule = replace(choose_rule(rest, logits, models), rhythm_model=cohort.rhythm_model(cohort.names))
+    return rule, judge(recipe, rest, logits, rule, models, protocol="P4", judged_on="folds of DS1")
+
+
+def judge_adapted(
+    recipe: StrangerRecipe, weights: Mapping[int, Path], rule: VerdictRule, workshop: Workshop
+) -> StrangerMetrics:
+    """P4: the final nets, each tuned to the first minutes of a DS2 recording, judged on what follows."""
+    if recipe.adapt is None:
+        raise ContractError(f"{recipe.name}: P4: expected a recipe with an [adapt] table, there is none")
+    cohort = cohort_of(recipe, recipe.test_records, workshop)
+    known = cohort_of(recipe, recipe.train_records, workshop)
+    logits = adapt_all(
+        recipe.net,
+        recipe.adapt,
+        sides=cohort.sides,
+        times_s=cohort.times_s(),
+        start={seed: dict.fromkeys(cohort.names, path) for seed, path in weights.items()},
+        replay=dict.fromkeys(cohort.names, known.sides),
+        noise=noise_file(recipe, workshop),
+        workshop=workshop,
+        what=f"{recipe.name}, adapting",
+    )
+    models = dict.fromkeys(cohort.names, rule.rhythm_model)
+    return judge(
+        recipe, cohort.after(recipe.adapt.first_s), logits, rule, models, protocol="P4", judged_on="DS2"
+    )
 
 
 def judge_strangers(
@@ -186,6 +255,20 @@ def judge(
         n_missed_v=sum(member.beats.missed.count("V") for member in cohort.members.values()),
         figures=figures_of(rows, has_classes=is_beat),
         records=rows,
+    )
+
+
+def _after(member: Member, first_s: int) -> Member:
+    beats = member.beats
+    late = [at >= first_s for at in beats.missed_s]
+    return replace(
+        member,
+        beats=replace(
+            beats,
+            classes=np.where(beats.times_s >= first_s, beats.classes, "Q"),
+            missed=tuple(kind for kind, is_late in zip(beats.missed, late, strict=True) if is_late),
+            missed_s=tuple(at for at, is_late in zip(beats.missed_s, late, strict=True) if is_late),
+        ),
     )
 
 
