@@ -4,6 +4,7 @@ import ctypes
 from dataclasses import dataclass
 from enum import IntFlag
 from fractions import Fraction
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +20,7 @@ ROWS = binding.ROWS
 WAVELET_ROWS = 30
 ROW_LF, ROW_HF = 30, 31
 NO_RAILS = (-(2**31), 2**31 - 1)
+T = TypeVar("T", bound=np.generic)
 
 
 class Flag(IntFlag):
@@ -148,10 +150,19 @@ class FrontEnd:
     ) -> None:
         column, beat = int(self._head.n_columns), int(self._head.n_beats)
         self._core.wl_frontend_push(self._state, chunk.ctypes.data, chunk.size, int(line))
-        new_columns = np.arange(column, int(self._head.n_columns)) % binding.IMAGE_COLUMNS
-        codes.append(self._codes[new_columns])
-        flags.append(self._flags[new_columns])
-        beats.append(self._beat_uv[np.arange(beat, int(self._head.n_beats)) % binding.BEAT_SAMPLES])
+        column_end, beat_end = int(self._head.n_columns), int(self._head.n_beats)
+        codes.append(_unrolled(self._codes, column, column_end))
+        flags.append(_unrolled(self._flags, column, column_end))
+        beats.append(_unrolled(self._beat_uv, beat, beat_end))
+
+
+def _unrolled(ring: NDArray[T], start: int, stop: int) -> NDArray[T]:
+    """A copy of entries start..stop-1, counted since the beginning, of a ring that holds the latest."""
+    size = len(ring)
+    first, last = start % size, start % size + stop - start
+    if last <= size:
+        return ring[first:last].copy()
+    return np.concatenate([ring[first:], ring[: last - size]])
 
 
 def columns_of(

@@ -39,6 +39,37 @@ static const struct octave {
     {39, 27, 0, 0, 1, 1, 0, 18 * 4096},
 };
 
+#if !defined(wl_cwt_position) && !defined(WL_FOLDED) && (defined(__SSE2__) || defined(__ARM_NEON))
+#include "table_morlet_wide.h"
+
+/**
+ * The same integers where eight 16-bit products come at once: unfolded, so that the
+ * samples stay 16 bits wide, and of one length, so that a compiler sees the pattern.
+ * The sum of magnitudes is the folded one's, and so is its bound.
+ */
+static void wl_cwt_position(const int16_t *x_q2, uint64_t power_q18[WL_VOICES])
+{
+    int16_t around_q2[WL_MORLET_WIDE];
+
+    memcpy(around_q2, x_q2 - WL_MORLET_MAX_HALF, (WL_MORLET_WIDE - 1) * sizeof around_q2[0]);
+    around_q2[WL_MORLET_WIDE - 1] = 0;
+    for (int v = 0; v < WL_VOICES; v++) {
+        const int16_t *re_q15 = wl_morlet_wide_q15 + 2 * v * WL_MORLET_WIDE;
+        const int16_t *im_q15 = re_q15 + WL_MORLET_WIDE;
+        int32_t re_q17 = 0, im_q17 = 0;
+
+        for (int k = 0; k < WL_MORLET_WIDE; k++) {
+            re_q17 += (int32_t)around_q2[k] * re_q15[k];
+            im_q17 += (int32_t)around_q2[k] * im_q15[k];
+        }
+        re_q17 = wl_round_shift(re_q17, 8); /* now Q9, below 2^23 */
+        im_q17 = wl_round_shift(im_q17, 8);
+        power_q18[v] += (uint64_t)((int64_t)re_q17 * re_q17 + (int64_t)im_q17 * im_q17);
+    }
+}
+#define wl_cwt_position wl_cwt_position
+#endif
+
 /**
  * Power of the six voices at one position, added to what is there
  * x_q2            The position; 27 samples on both sides

@@ -20,6 +20,7 @@ def headers() -> dict[str, str]:
     return {
         "table_halfband.h": _halfband(),
         "table_morlet.h": _morlet(),
+        "table_morlet_wide.h": _morlet_wide(),
         "table_log2.h": _log2(),
         "table_lowpass.h": _lowpass(),
         "table_resample.h": _resample(),
@@ -62,6 +63,27 @@ def _morlet() -> str:
             _array("uint8_t", "wl_morlet_start", [starts], "[WL_VOICES]"),
             _array("int16_t", "wl_morlet_re_q15", real, "[WL_MORLET_TAPS]"),
             _array("int16_t", "wl_morlet_im_q15", imaginary, "[WL_MORLET_TAPS]"),
+        ],
+    )
+
+
+def _morlet_wide() -> str:
+    """The same taps unfolded, re and im of each voice, for machines that multiply eight at once."""
+    length = 2 * (morlet.MAX_HALF + 1)
+    rows = []
+    for voice in range(morlet.N_VOICES):
+        margin = [0] * (morlet.MAX_HALF - morlet.half_length(voice))
+        for taps, sign in zip(morlet.taps_q15(voice), (1, -1), strict=True):
+            mirrored = [sign * tap for tap in taps[:0:-1]]
+            rows.append([*margin, *mirrored, *taps, *margin, 0])
+            assert len(rows[-1]) == length
+    return _header(
+        "morlet_wide",
+        "The taps of table_morlet.h, -27..27 and a zero: re and im of every voice.",
+        [
+            f"#define WL_MORLET_WIDE {length}",
+            "",
+            _array("int16_t", "wl_morlet_wide_q15", rows, "[2 * WL_VOICES * WL_MORLET_WIDE]"),
         ],
     )
 
