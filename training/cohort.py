@@ -12,12 +12,11 @@ from device_sim.contract.errors import StreamError
 from training.beats import Beats, annotated_beats
 from training.data import mitdb, nstdb
 from training.data.record import Record
-from training.examples import Examples, examples_of
 from training.recipe import BeatRecipe
 from training.streams import beat_codes, in_net_units
 from training.workshop import Workshop
 
-LABEL_OF = {"N": 0, "S": 1, "V": 2, "F": 2, "-": 0, "Q": -1}  # a false detection is nothing abnormal
+LABEL_OF = {"N": 0, "S": 1, "V": 1, "F": 1, "-": 0, "Q": -1}  # a false detection is nothing abnormal
 NOISES = ("em", "ma")
 NOISE_TRAIN_S = 18 * 60  # later minutes of the noise recordings are for validation and test
 
@@ -29,7 +28,7 @@ class Member:
     name: str
     windows: Path  # float32 [n, 128], template differences in the net's units
     beats: Beats
-    fusion_weight: float
+    weights: NDArray[np.float64]  # per beat, what it counts in training
     digest: str
 
     @property
@@ -39,11 +38,6 @@ class Member:
     def known(self) -> NDArray[np.int64]:
         """Indices of beats with a label: unclassifiable ones teach and count nothing."""
         return np.flatnonzero(self.labels >= 0)
-
-    def examples(self, indices: NDArray[np.int64] | None = None) -> Examples:
-        chosen = self.known() if indices is None else indices
-        weights = np.where(self.beats.classes == "F", self.fusion_weight, 1.0).astype(np.float32)
-        return examples_of(np.load(self.windows, mmap_mode="r")[chosen], self.labels[chosen], weights[chosen])
 
 
 def members_of(recipe: BeatRecipe, records: Sequence[str], workshop: Workshop) -> tuple[Member, ...]:
@@ -68,8 +62,10 @@ def _member(record: Record, recipe: BeatRecipe, workshop: Workshop) -> Member:
         name=record.name,
         windows=Path(str(windows.filename)),  # type: ignore[attr-defined]
         beats=beats,
-        fusion_weight=recipe.fusion_weight,
-        digest=digest,
+        weights=np.select(
+            [beats.classes == "F", beats.classes == "S"], [recipe.fusion_weight, recipe.early_weight], 1.0
+        ),
+        digest=f"{digest}:{recipe.fusion_weight}:{recipe.early_weight}",
     )
 
 

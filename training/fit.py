@@ -241,7 +241,7 @@ def _train_epoch(
 
 def _batches(train: Examples, spec: FitSpec, generator: torch.Generator) -> Iterator[Tensor]:
     if spec.is_balanced:
-        chances = _class_chances(train.labels)
+        chances = _class_chances(train)
         order = torch.multinomial(chances, len(train), replacement=True, generator=generator)
     else:
         order = torch.randperm(len(train), generator=generator)
@@ -249,12 +249,13 @@ def _batches(train: Examples, spec: FitSpec, generator: torch.Generator) -> Iter
     return (batch for batch in torch.split(order, spec.batch_size) if len(batch) > 1 or len(train) == 1)
 
 
-def _class_chances(labels: Tensor) -> Tensor:
-    """Normal and abnormal equally often; kinds of abnormal as often as they come."""
-    is_abnormal = labels > 0
-    n_abnormal = max(1, int(is_abnormal.sum()))
-    n_normal = max(1, len(labels) - n_abnormal)
-    return torch.where(is_abnormal, 1.0 / n_abnormal, 1.0 / n_normal)
+def _class_chances(train: Examples) -> Tensor:
+    """Normal and abnormal equally often, kinds of abnormal as they come; weightless ones never."""
+    counts = train.weights > 0
+    is_abnormal = (train.labels > 0) & counts
+    is_normal = (train.labels == 0) & counts
+    n_abnormal, n_normal = (max(1, int(side.sum())) for side in (is_abnormal, is_normal))
+    return is_abnormal / n_abnormal + is_normal / n_normal
 
 
 def _distance(net: nn.Module, anchor: State) -> Tensor:

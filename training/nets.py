@@ -104,7 +104,7 @@ class CardiacNet(nn.Module):
 
 
 class BeatTiny(nn.Module):
-    """A beat's difference from its patient's template to three logits: normal, S, V.
+    """A beat's difference from its wearer's template to one logit: of another shape, above zero.
 
     128 samples centred on the R peak. Four strided convolutions with batch norm (folded at export), one
     dense layer that keeps position: where a beat differs matters as much as by how much.
@@ -113,7 +113,7 @@ class BeatTiny(nn.Module):
     WIDTHS = (16, 24, 32, 48)
     KERNELS = (5, 5, 5, 3)
 
-    def __init__(self, dropout: float = 0.3, n_classes: int = 3) -> None:
+    def __init__(self, dropout: float = 0.3) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         before = 1
@@ -122,7 +122,7 @@ class BeatTiny(nn.Module):
             before = width
         self.encoder = nn.Sequential(*layers)
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(before * self.lengths()[-1], n_classes)
+        self.head = nn.Linear(before * self.lengths()[-1], 1)
 
     @classmethod
     def lengths(cls) -> tuple[int, ...]:
@@ -133,7 +133,7 @@ class BeatTiny(nn.Module):
 
     def forward(self, x_bct: Tensor) -> Tensor:
         x = x_bct[:, :, None].contiguous(memory_format=torch.channels_last)
-        logits: Tensor = self.head(self.dropout(self.encoder(x).flatten(1)))
+        logits: Tensor = self.head(self.dropout(self.encoder(x).flatten(1)))[:, 0]
         return logits
 
 

@@ -170,6 +170,7 @@ class BeatRecipe:
     seeds: tuple[int, ...]
     n_folds: int
     fusion_weight: float  # weight of F beats in training: neither here nor there
+    early_weight: float  # weight of S beats in training: shaped like normal ones, they are rhythm's business
     train_records: tuple[str, ...] = DS1
     test_records: tuple[str, ...] = DS2
     fit: FitSpec
@@ -178,8 +179,9 @@ class BeatRecipe:
     def __post_init__(self) -> None:
         check_names(self.net, "EC57")
         check_cohorts(self.n_folds, self.train_records, self.test_records, self.fit)
-        if not 0.0 <= self.fusion_weight <= 1.0:
-            raise ContractError(f"fusion_weight: expected 0..1, got {self.fusion_weight}")
+        for name, weight in (("fusion_weight", self.fusion_weight), ("early_weight", self.early_weight)):
+            if not 0.0 <= weight <= 1.0:
+                raise ContractError(f"{name}: expected 0..1, got {weight}")
 
 
 Recipe = PersonalRecipe | BlindRecipe | BeatRecipe

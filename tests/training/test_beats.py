@@ -133,10 +133,10 @@ def test_an_unclassifiable_beat_counts_nowhere() -> None:
 
 
 def test_rhythm_speaks_where_morphology_lets_pass() -> None:
-    morphology = np.array([[2.0, 0.0, 0.0], [2.0, 0.0, 0.0], [0.0, 0.0, 3.0], [0.0, 3.0, 0.0]])
+    morphology = np.array([-2.0, -2.0, 3.0])
     rule = VerdictRule(abnormal=0.0, temperature=1.0, rhythm=0.0)
-    assert classes_said(morphology, np.array([-1.0, 1.0, 1.0, -1.0]), rule).tolist() == ["N", "S", "V", "S"]
-    assert classes_said(morphology, None, rule).tolist() == ["N", "N", "V", "S"]
+    assert classes_said(morphology, np.array([-1.0, 1.0, 1.0]), rule).tolist() == ["N", "S", "V"]
+    assert classes_said(morphology, None, rule).tolist() == ["N", "N", "V"]
 
 
 def test_the_rhythm_model_has_nine_parameters_and_finds_early_beats() -> None:

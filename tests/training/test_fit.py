@@ -154,6 +154,21 @@ def test_a_class_nobody_has_does_not_count() -> None:
     assert balanced_figures(logits, labels)[1] == 1.0
 
 
+def test_a_weightless_window_teaches_nothing() -> None:
+    """Its label may be anything: the weights come out the same."""
+    known, spec = windows(100, seed=1), replace(SPEC, epochs_max=2, label_smoothing=0.0)
+    weights = torch.ones(100)
+    weights[:30] = 0.0
+    turned = known.labels.clone()
+    turned[:30] = 1 - turned[:30]
+    states = []
+    for labels in (known.labels, turned):
+        net = make_net("cardiacnet", seed=0)
+        held = windows(20, seed=2)
+        states.append(fit(net, Examples(known.x_bct, labels, weights), held, spec, seed=0).state)
+    assert same(*states)
+
+
 def test_nothing_to_train_on_is_refused() -> None:
     nothing = windows(10, seed=0).take(np.array([], dtype=np.int64))
     with pytest.raises(ContractError, match="got 0 and 10"):

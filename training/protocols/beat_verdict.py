@@ -12,25 +12,15 @@ from training.protocols.verdict_rule import VerdictRule
 
 Logits = NDArray[np.float64]
 NOTHING = Confusion()
-ABNORMAL = ("S", "V", "F")  # EC57 binary; F is called V by a net that knows three classes
+ABNORMAL = ("S", "V", "F")  # EC57 binary; a net that knows shapes calls F V
 
 
 def classes_said(morphology: Logits, rhythm: Logits | None, rule: VerdictRule) -> NDArray[np.str_]:
-    """N, S or V per beat: morphology first; what it lets pass can still be early."""
-    abnormal = abnormal_of(morphology) > rule.abnormal
-    is_v = morphology[:, 2] >= morphology[:, 1]
-    said = np.where(abnormal, np.where(is_v, "V", "S"), "N")
+    """N, S or V per beat: another shape is V; the wearer's own shape too early is S."""
+    said = np.where(morphology > rule.abnormal, "V", "N")
     if rhythm is not None and rule.rhythm is not None:
         said = np.where((rhythm > rule.rhythm) & (said == "N"), "S", said)
     return said
-
-
-def abnormal_of(morphology: Logits) -> Logits:
-    """One logit for 'S or V'; a net with one output gives it as it is."""
-    if morphology.ndim == 1:
-        return morphology
-    found: Logits = np.logaddexp(morphology[:, 1], morphology[:, 2]) - morphology[:, 0]
-    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

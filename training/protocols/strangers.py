@@ -14,7 +14,6 @@ from training.metrics import expected_calibration_error, fit_temperature, sigmoi
 from training.protocols.adaptive import adapt_all, the_rest
 from training.protocols.beat_verdict import (
     BeatScore,
-    abnormal_of,
     classes_said,
     score_beats,
     score_windows,
@@ -61,6 +60,16 @@ class Cohort:
             sides=tuple(the_rest(side, times_s[side.name], first_s) for side in self.sides),
             members={name: _after(member, first_s) for name, member in self.members.items()},
         )
+
+    def calibration(self, logits: Mapping[int, Mapping[str, Logits]]) -> tuple[Logits, NDArray[np.int64]]:
+        """What was said and what was true, of the windows that taught the net (S beats are rhythm's)."""
+        said, truth = [], []
+        for one in logits.values():
+            for side in self.sides:
+                taught = np.array(side.weights) > 0
+                said.append(one[side.name][taught])
+                truth.append(np.array(side.labels)[taught])
+        return np.concatenate(said), np.concatenate(truth)
 
     def rhythm_model(self, names: Sequence[str]) -> RhythmModel | None:
         if not self.members:
@@ -182,8 +191,7 @@ def choose_rule(
     models: Mapping[str, RhythmModel | None],
 ) -> VerdictRule:
     """Thresholds with the best gross balanced accuracy on the folds, mean over seeds; temperature beside."""
-    said = np.concatenate([abnormal_of(one[name]) for one in logits.values() for name in cohort.names])
-    truth = np.concatenate([np.array(side.labels) for _seed in logits for side in cohort.sides])
+    said, truth = cohort.calibration(logits)
     base = VerdictRule(abnormal=0.0, temperature=fit_temperature(said, truth))
     rules = [replace(base, abnormal=float(step)) for step in ABNORMAL_STEPS]
     if cohort.members:
@@ -212,7 +220,7 @@ def scores_of(
     found = {}
     for side in cohort.sides:
         if side.name not in cohort.members:
-            found[side.name] = score_windows(np.array(side.labels), abnormal_of(logits[side.name]), rule)
+            found[side.name] = score_windows(np.array(side.labels), logits[side.name], rule)
             continue
         beats = cohort.members[side.name].beats
         model = models[side.name]
@@ -239,8 +247,7 @@ def judge(
         for seed, one in logits.items()
         for name, score in scores_of(cohort, one, rule, models).items()
     )
-    said = np.concatenate([abnormal_of(one[name]) for one in logits.values() for name in cohort.names])
-    truth = np.concatenate([np.array(side.labels) for _seed in logits for side in cohort.sides])
+    said, truth = cohort.calibration(logits)
     is_beat = isinstance(recipe, BeatRecipe)
     return StrangerMetrics(
         protocol=protocol,
@@ -278,9 +285,7 @@ def _task(rule: str) -> str:
 
 
 def _side_of_member(member: Member) -> Side:
-    weights = np.where(member.beats.classes == "F", member.fusion_weight, 1.0)
-    digest = f"{member.digest}:{member.fusion_weight}"
-    return _side(member.name, member.windows, member.known(), member.labels, weights, digest)
+    return _side(member.name, member.windows, member.known(), member.labels, member.weights, member.digest)
 
 
 def _side(
