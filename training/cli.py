@@ -14,9 +14,10 @@ from training.progress import teller
 from training.protocols.personal import run_personal, weights_path
 from training.protocols.personal_report import measure
 from training.protocols.strangers import StrangerRecipe, adapt_on_folds, train_strangers
+from training.protocols.temporal import run_temporal
 from training.provenance import write_json
-from training.recipe import PersonalRecipe, read_recipe
-from training.results_folder import ADAPTED_VERDICT, RESULTS, VERDICT, Metrics, Results, render
+from training.recipe import FirstMinutesRecipe, PersonalRecipe, Recipe, read_recipe
+from training.results_folder import ADAPTED_VERDICT, RESULTS, VERDICT, Results, tables_of
 from training.splits import folds_of
 from training.wearers import Wearer, wearers_of
 from training.workshop import Workshop
@@ -43,14 +44,22 @@ def main(argv: Sequence[str]) -> int:
     )
     results.claim()
     workshop = workshop_of(arguments, teller(sys.stderr))
-    train = train_personal if isinstance(recipe, PersonalRecipe) else train_on_strangers
-    metrics = train(recipe, results, workshop)  # type: ignore[arg-type]
-    print(render(metrics))
+    train_recipe(recipe, results, workshop)
+    print(tables_of(results.folder))
     print(f"\nwritten to {results.folder}", file=sys.stderr)
     return 0
 
 
-def train_personal(recipe: PersonalRecipe, results: Results, workshop: Workshop) -> Metrics:
+def train_recipe(recipe: Recipe, results: Results, workshop: Workshop) -> None:
+    if isinstance(recipe, PersonalRecipe):
+        train_personal(recipe, results, workshop)
+    elif isinstance(recipe, FirstMinutesRecipe):
+        train_on_first_minutes(recipe, results, workshop)
+    else:
+        train_on_strangers(recipe, results, workshop)
+
+
+def train_personal(recipe: PersonalRecipe, results: Results, workshop: Workshop) -> None:
     wearers = wearers_of(workshop, stream=recipe.stream, rule=recipe.rule, records=recipe.records)
     found = run_personal(recipe, wearers, workshop)
     first = recipe.seeds[0]
@@ -65,10 +74,9 @@ def train_personal(recipe: PersonalRecipe, results: Results, workshop: Workshop)
     )
     shown = SHOWN_RECORD if SHOWN_RECORD in found.tuned_stage else wearers[0].name
     personal_pictures(results.folder, metrics, found.finals, shown)
-    return metrics
 
 
-def train_on_strangers(recipe: StrangerRecipe, results: Results, workshop: Workshop) -> Metrics:
+def train_on_strangers(recipe: StrangerRecipe, results: Results, workshop: Workshop) -> None:
     trained, rule, metrics = train_strangers(recipe, workshop)
     write_json(results.folder / VERDICT, rule)
     results.write(
@@ -90,7 +98,22 @@ def train_on_strangers(recipe: StrangerRecipe, results: Results, workshop: Works
     for seed, curve in trained.curves.items():
         title = f"{recipe.name}, seed {seed}, all of the training side"
         learning_curve(results.folder / f"curve-s{seed}.png", [_row(epoch) for epoch in curve], title=title)
-    return metrics
+
+
+def train_on_first_minutes(recipe: FirstMinutesRecipe, results: Results, workshop: Workshop) -> None:
+    trained, alone, tuned = run_temporal(recipe, workshop)
+    write_json(results.folder / "p2-alone.json", alone)
+    results.write(
+        recipe,
+        tuned,
+        data=trained.data,
+        licences={mitdb.SOURCE: mitdb.LICENCE, nstdb.SOURCE: nstdb.LICENCE},
+        splits={
+            "folds": folds_of(recipe.records, recipe.n_folds),
+            "first_s": recipe.adapt.first_s,
+        },
+        weights={},
+    )
 
 
 def _row(epoch: Mapping[str, Any]) -> tuple[float, float, float, float]:

@@ -184,9 +184,50 @@ class BeatRecipe:
                 raise ContractError(f"{name}: expected 0..1, got {weight}")
 
 
-Recipe = PersonalRecipe | BlindRecipe | BeatRecipe
-KINDS: dict[str, type[PersonalRecipe] | type[BlindRecipe] | type[BeatRecipe]] = {
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstMinutesRecipe:
+    """P2: each wearer's first five minutes teach, the other twenty-five judge; alone, or after strangers."""
+
+    protocol: Literal["P2"]
+    name: str
+    net: str
+    stream: Stream
+    rule: str
+    seeds: tuple[int, ...]
+    records: tuple[str, ...]
+    n_folds: int
+    fit: FitSpec  # on the strangers of the other folds
+    adapt: AdaptSpec  # from there to the wearer
+    alone: AdaptSpec  # from nothing to the wearer
+
+    def __post_init__(self) -> None:
+        self.strangers()
+        if self.alone.n_replay:
+            raise ContractError(
+                f"alone.n_replay: expected 0 (alone knows no strangers), got {self.alone.n_replay}"
+            )
+
+    def strangers(self) -> BlindRecipe:
+        """The part that P3 does: nets for each fold from the recordings outside it."""
+        return BlindRecipe(
+            protocol="P3-blind",
+            name=self.name,
+            net=self.net,
+            stream=self.stream,
+            rule=self.rule,
+            seeds=self.seeds,
+            n_folds=self.n_folds,
+            train_records=self.records,
+            test_records=(),
+            fit=self.fit,
+            adapt=self.adapt,
+        )
+
+
+Recipe = PersonalRecipe | BlindRecipe | BeatRecipe | FirstMinutesRecipe
+KINDS: dict[str, type[Recipe]] = {
     "P1": PersonalRecipe,
+    "P2": FirstMinutesRecipe,
     "P3-blind": BlindRecipe,
     "P3-beat": BeatRecipe,
 }

@@ -37,7 +37,11 @@ def test_the_papers_grid_has_18_points() -> None:
         ('stream = "paper"', 'stream = "radio"', "stream: expected one of paper, paper-first-column, device"),
         ("epochs_min = 10", "epochs_min = 99", "epochs_min: expected at most epochs_max 30, got 99"),
         ("plateau_factor = 0.5", "has_cosine = true", "has_cosine: contradicts plateau_patience"),
-        ('protocol = "P1"', 'protocol = "P9"', "protocol: expected one of P1, P3-blind, P3-beat, got 'P9'"),
+        (
+            'protocol = "P1"',
+            'protocol = "P9"',
+            "protocol: expected one of P1, P2, P3-blind, P3-beat, got 'P9'",
+        ),
         ("[individual]", "[individual", "expected TOML"),
     ],
 )

@@ -14,7 +14,7 @@ from training.protocols.strangers import judge_adapted, judge_strangers
 from training.protocols.strangers_report import StrangerMetrics
 from training.protocols.verdict_rule import VerdictRule
 from training.provenance import digest_of_file, write_json
-from training.recipe import PersonalRecipe, Recipe, read_recipe
+from training.recipe import BeatRecipe, BlindRecipe, Recipe, read_recipe
 from training.results_folder import (
     ADAPTED_VERDICT,
     OPENINGS,
@@ -78,7 +78,7 @@ def _judge(
     folder: Path, recipe: Recipe, weights: dict[int, Path], workshop: Workshop, protocol: str
 ) -> StrangerMetrics:
     """Every weight compared with what the run wrote down before a recording of the test side is read."""
-    if isinstance(recipe, PersonalRecipe):
+    if not isinstance(recipe, BlindRecipe | BeatRecipe):
         raise ContractError(
             f"{folder}: {protocol}: expected a recipe that trains on DS1, got {recipe.protocol}"
         )

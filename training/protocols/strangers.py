@@ -106,8 +106,7 @@ def adapt_on_folds(
     """P4 rehearsed on DS1: each wearer's net comes from the folds without that wearer."""
     assert recipe.adapt is not None
     cohort = cohort_of(recipe, recipe.train_records, workshop)
-    folds = folds_of(cohort.names, recipe.n_folds)
-    others = {name: [s for s in cohort.sides if s.name not in fold] for fold in folds for name in fold}
+    others = others_of(cohort, recipe.n_folds)
     models = {name: cohort.rhythm_model([side.name for side in sides]) for name, sides in others.items()}
     logits = adapt_all(
         recipe.net,
@@ -123,6 +122,15 @@ def adapt_on_folds(
     rest = cohort.after(recipe.adapt.first_s)
     rule = replace(choose_rule(rest, logits, models), rhythm_model=cohort.rhythm_model(cohort.names))
     return rule, judge(recipe, rest, logits, rule, models, protocol="P4", judged_on="folds of DS1")
+
+
+def others_of(cohort: Cohort, n_folds: int) -> dict[str, tuple[Side, ...]]:
+    """For each recording the recordings outside its fold: nobody in them is the same person."""
+    return {
+        name: tuple(side for side in cohort.sides if side.name not in fold)
+        for fold in folds_of(cohort.names, n_folds)
+        for name in fold
+    }
 
 
 def judge_adapted(
