@@ -15,6 +15,9 @@ ROWS = 32
 IMAGE_COLUMNS = 128
 BEAT_SAMPLES = 512
 COLUMN_LAG = 39
+BEAT_WINDOW = 128
+BEAT_SEARCH = 4
+RR_RATIOS = 8
 
 
 class Input(ctypes.Structure):
@@ -57,6 +60,16 @@ class QrsHead(ctypes.Structure):
     _fields_ = [("n_seen", ctypes.c_uint32), ("peak_index", ctypes.c_uint32)]
 
 
+class Beat(ctypes.Structure):
+    """struct wl_beat: one beat, ready for the networks."""
+
+    _fields_ = [
+        ("peak_index", ctypes.c_uint32),
+        ("difference", ctypes.c_int8 * BEAT_WINDOW),
+        ("rr_q6", ctypes.c_int8 * RR_RATIOS),
+    ]
+
+
 @cache
 def core() -> ctypes.CDLL:
     """The loaded library, its signatures declared and its sizes compared with ours."""
@@ -66,9 +79,11 @@ def core() -> ctypes.CDLL:
     library.wl_sizeof_frontend.restype = ctypes.c_size_t
     library.wl_sizeof_image.restype = ctypes.c_size_t
     library.wl_sizeof_beat_ring.restype = ctypes.c_size_t
+    library.wl_sizeof_beat.restype = ctypes.c_size_t
     for name, ours, theirs in (
         ("image", ctypes.sizeof(Image), library.wl_sizeof_image()),
         ("beat_ring", ctypes.sizeof(BeatRing), library.wl_sizeof_beat_ring()),
+        ("beat", ctypes.sizeof(Beat), library.wl_sizeof_beat()),
     ):
         if ours != theirs:
             raise ContractError(
@@ -86,6 +101,17 @@ def core() -> ctypes.CDLL:
     library.wl_frontend_delay_us.argtypes = [ctypes.c_int32]
     library.wl_frontend_delay_us.restype = ctypes.c_int32
     library.wl_sizeof_qrs.restype = ctypes.c_size_t
+    library.wl_sizeof_beat_maker.restype = ctypes.c_size_t
+    library.wl_beat_maker_init.argtypes = [ctypes.c_void_p]
+    library.wl_beat_maker_init.restype = None
+    library.wl_beat_make.argtypes = [
+        ctypes.c_void_p,
+        ctypes.POINTER(BeatRing),
+        ctypes.c_uint32,
+        ctypes.c_uint32,
+        ctypes.POINTER(Beat),
+    ]
+    library.wl_beat_make.restype = None
     library.wl_qrs_init.argtypes = [ctypes.c_void_p]
     library.wl_qrs_init.restype = None
     library.wl_qrs_next.argtypes = [ctypes.c_void_p, ctypes.POINTER(BeatRing), ctypes.c_uint32]

@@ -185,6 +185,39 @@ void wl_qrs_init(struct wl_qrs *q);
  */
 int wl_qrs_next(struct wl_qrs *q, const struct wl_beat_ring *beats, uint32_t n_beats);
 
+#define WL_BEAT_WINDOW 128  /* 1 s, the R peak in its middle */
+#define WL_BEAT_SEARCH 4    /* a window may move by this much to meet the template */
+#define WL_RR_RATIOS 8
+#define WL_RR_HISTORY 33    /* the newest interval and 32 before it */
+
+/* A beat, ready for the networks. */
+struct wl_beat {
+    uint32_t peak_index;
+    int8_t difference[WL_BEAT_WINDOW]; /* from the wearer's usual beat, 32 uV a code */
+    int8_t rr_q6[WL_RR_RATIOS]; /* log2 ratios of intervals, Q6: +-2 octaves */
+};
+
+/* What is remembered of the wearer. */
+struct wl_beat_maker {
+    int16_t template_uv[WL_BEAT_WINDOW];
+    uint32_t n_beats;
+    uint32_t last_peak;
+    uint16_t log_rr_q12[WL_RR_HISTORY]; /* newest first */
+    uint8_t n_rr;
+};
+
+/** Forget the wearer. */
+void wl_beat_maker_init(struct wl_beat_maker *m);
+
+/**
+ * One beat; call it for every R peak, in order
+ * beats               Must reach to peak + 67
+ * next                The R peak after this one, or peak + 256 where there is none within 2 s
+ * beat                Out
+ */
+void wl_beat_make(struct wl_beat_maker *m, const struct wl_beat_ring *beats, uint32_t peak, uint32_t next,
+                  struct wl_beat *beat);
+
 /**
  * Delay of the resampler: subtract it from a column's or beat sample's time
  * return              Microseconds, 0 at 256 Hz; -1 for a rate without a table

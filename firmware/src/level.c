@@ -23,7 +23,7 @@ static int leading_zeros(uint32_t v)
  * The table has 64 steps an octave; between them a straight line stays within
  * 0.0002 of the true curve, a hundredth of one code.
  */
-static int32_t log2_q12(uint64_t v)
+int32_t wl_log2(uint64_t v)
 {
     uint32_t high = (uint32_t)(v >> 32), mantissa;
     int n = high ? 63 - leading_zeros(high) : 31 - leading_zeros((uint32_t)v);
@@ -48,6 +48,6 @@ int8_t wl_level(uint64_t power, int32_t log2_unit_q12)
 
     if (power == 0)
         return -128;
-    code = ((10 * (log2_q12(power) - log2_unit_q12) + 2048) >> 12) - 128;
+    code = ((10 * (wl_log2(power) - log2_unit_q12) + 2048) >> 12) - 128;
     return (int8_t)(code < -128 ? -128 : code > 127 ? 127 : code);
 }

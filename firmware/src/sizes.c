@@ -5,6 +5,8 @@ size_t wl_sizeof_frontend(void);
 size_t wl_sizeof_image(void);
 size_t wl_sizeof_beat_ring(void);
 size_t wl_sizeof_qrs(void);
+size_t wl_sizeof_beat_maker(void);
+size_t wl_sizeof_beat(void);
 
 size_t wl_sizeof_frontend(void)
 {
@@ -24,4 +26,14 @@ size_t wl_sizeof_beat_ring(void)
 size_t wl_sizeof_qrs(void)
 {
     return sizeof(struct wl_qrs);
+}
+
+size_t wl_sizeof_beat_maker(void)
+{
+    return sizeof(struct wl_beat_maker);
+}
+
+size_t wl_sizeof_beat(void)
+{
+    return sizeof(struct wl_beat);
 }

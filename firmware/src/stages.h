@@ -22,6 +22,7 @@ int wl_halfband(const int16_t *x_q2, int16_t *half_q2, int n_out);
 void wl_cwt_hop(struct wl_frontend *fe, uint32_t hop);
 
 /* level.c */
+int32_t wl_log2(uint64_t v);
 int8_t wl_level(uint64_t power, int32_t log2_unit_q12);
 
 /* bands.c */

@@ -68,7 +68,13 @@ def started(*arguments: str) -> "subprocess.Popen[bytes]":
         stderr=subprocess.PIPE,
         cwd=ROOT,
         env=os.environ,
+        preexec_fn=heed_interrupts,
     )
+
+
+def heed_interrupts() -> None:
+    """A test run in the background of a script is born deaf to ctrl-C, and so would its children be."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_a_reader_that_has_enough_is_no_error() -> None:

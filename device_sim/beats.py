@@ -1,0 +1,58 @@
+"""Beats as the networks see them, through the C core: template differences and rhythm."""
+
+import ctypes
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from device_sim import binding
+from device_sim.contract.errors import ContractError
+
+WINDOW_SAMPLES = binding.BEAT_WINDOW
+REACH_SAMPLES = WINDOW_SAMPLES // 2 + binding.BEAT_SEARCH  # what must follow a peak
+PATIENCE_SAMPLES = 256  # 2 s: the longest a beat waits for the next one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeatWindows:
+    """The beats of one recording, in order."""
+
+    differences_i8: NDArray[np.int8]  # (n, 128), 32 uV a code, the R peak in the middle
+    rr_q6_i8: NDArray[np.int8]  # (n, 8) log2 ratios of the intervals around the beat
+
+
+def beat_windows_of(beat_uv: ArrayLike, peaks: ArrayLike) -> BeatWindows:
+    """Every beat of a whole 128 Hz stream, at the peaks a detector or an annotator gave."""
+    samples = np.asarray(beat_uv)
+    at = np.asarray(peaks)
+    if samples.ndim != 1 or samples.dtype != np.int16:
+        raise ContractError(f"beat_uv: expected one row of int16, got {samples.dtype} {samples.shape}")
+    if at.size and (at.dtype.kind not in "iu" or at.min() < 0 or at.max() >= samples.size):
+        raise ContractError(
+            f"peaks: expected sample numbers 0..{samples.size - 1}, got {at.min()}..{at.max()}"
+        )
+    if np.any(np.diff(at) <= 0):
+        first = int(np.flatnonzero(np.diff(at) <= 0)[0])
+        raise ContractError(f"peaks: expected ascending samples, got {at[first]} before {at[first + 1]}")
+    return _made(samples, [int(peak) for peak in at])
+
+
+def _made(samples: NDArray[np.int16], peaks: list[int]) -> BeatWindows:
+    core = binding.core()
+    state = (ctypes.c_uint64 * (-(-core.wl_sizeof_beat_maker() // 8)))()
+    ring, beat = binding.BeatRing(), binding.Beat()
+    ring_uv = np.ctypeslib.as_array(ring.x_uv)
+    padded = np.concatenate([samples, np.zeros(REACH_SAMPLES, np.int16)])
+    differences = np.empty((len(peaks), WINDOW_SAMPLES), np.int8)
+    rr = np.empty((len(peaks), binding.RR_RATIOS), np.int8)
+    core.wl_beat_maker_init(state)
+    for i, peak in enumerate(peaks):
+        span = np.arange(max(peak - REACH_SAMPLES, 0), peak + REACH_SAMPLES)
+        ring_uv[span % binding.BEAT_SAMPLES] = padded[span]
+        late = peak + PATIENCE_SAMPLES
+        following = min(peaks[i + 1], late) if i + 1 < len(peaks) else late
+        core.wl_beat_make(state, ring, peak, following, beat)
+        differences[i] = beat.difference
+        rr[i] = beat.rr_q6
+    return BeatWindows(differences_i8=differences, rr_q6_i8=rr)
