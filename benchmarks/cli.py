@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import frontend, frontend_report, host
+from benchmarks import beats, frontend, frontend_report, host
 from device_sim.contract.errors import ContractError
 from device_sim.options import OneLineParser
 
@@ -18,7 +18,7 @@ Exit code: 0 done, 1 a limit was broken, 2 the request made no sense or a packag
 def main(argv: Sequence[str]) -> int:
     """0 when every limit is kept."""
     args = _parser().parse_args(argv)
-    return _frontend(args)
+    return _beats() if args.bench == "beats" else _frontend(args)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,6 +37,14 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--json", type=Path, metavar="FILE", help="the same as one JSON object")
     one.add_argument(
         "--record", action="store_true", help=f"append it to benchmarks/results/{one_file().name}"
+    )
+    benches.add_parser(
+        "beats",
+        help="R peaks and beat windows: instructions, bytes",
+        description="What the beat stage costs, against its limit.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     return parser
 
@@ -64,6 +72,12 @@ def _frontend(args: argparse.Namespace) -> int:
         with one_file().open("a", encoding="utf-8") as file:
             file.write(line)
     return 0 if mcu is None or all(limit.kept for limit in mcu.limits()) else 1
+
+
+def _beats() -> int:
+    cost = beats.measure()
+    print(beats.text(cost))
+    return 0 if all(limit.kept for limit in cost.limits()) else 1
 
 
 def _check_folder(path: Path) -> None:

@@ -27,7 +27,7 @@ STAGE_FUNCTIONS = {
     "hop: feeding, column flags": ("accept", "hop", "mark_flat"),
     "half-bands": ("wl_halfband",),
     "wavelets": ("wl_cwt_hop", "octave_column", "wl_cwt_position", "advance"),
-    "log2": ("wl_level", "log2_q12", "leading_zeros"),
+    "log2": ("wl_level", "wl_log2", "leading_zeros"),
     "LF and HF rows": ("wl_band_high", "wl_band_low"),
     "beat stream": ("wl_beat_hop", "high_pass", "low_pass_uv"),
 }

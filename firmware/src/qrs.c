@@ -66,7 +66,7 @@ static int32_t peak_of(const struct wl_beat_ring *beats, int32_t from, int32_t t
 }
 
 /** Is the stretch a beat? Remembers it if so. */
-static int accept(struct wl_qrs *q, const struct wl_beat_ring *beats, int32_t end)
+static int settle(struct wl_qrs *q, const struct wl_beat_ring *beats, int32_t end)
 {
     int32_t peak = peak_of(beats, q->start, end);
     uint32_t strength = q->strongest;
@@ -121,7 +121,7 @@ static int step(struct wl_qrs *q, const struct wl_beat_ring *beats, int32_t newe
     if (!q->inside)
         return 0;
     q->inside = 0;
-    return accept(q, beats, judged);
+    return settle(q, beats, judged);
 }
 
 int wl_qrs_next(struct wl_qrs *q, const struct wl_beat_ring *beats, uint32_t n_beats)
