@@ -13,7 +13,7 @@ from training.beats import Beats, annotated_beats
 from training.data import mitdb, nstdb
 from training.data.record import Record
 from training.recipe import BeatRecipe
-from training.streams import beat_codes, in_net_units
+from training.streams import beat_codes, beat_stream, in_net_units
 from training.workshop import Workshop
 
 LABEL_OF = {"N": 0, "S": 1, "V": 1, "F": 1, "-": 0, "Q": -1}  # a false detection is nothing abnormal
@@ -73,7 +73,7 @@ def _beats(record: Record, recipe: BeatRecipe) -> Beats:
     assert record.annotations is not None
     if recipe.peaks == "detected":
         raise StreamError("peaks = 'detected': the front end has no R-peak detector yet; use 'annotated'")
-    return annotated_beats(record.name, beat_codes(record), record.annotations, rate_hz=record.rate_hz)
+    return annotated_beats(record.name, beat_stream(record), record.annotations, rate_hz=record.rate_hz)
 
 
 def training_noise(workshop: Workshop) -> NDArray[np.float32]:

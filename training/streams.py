@@ -32,8 +32,8 @@ def paper_windows(record: Record, cache: Cache) -> NDArray[np.float32]:
     return windows
 
 
-def beat_codes(record: Record) -> NDArray[np.int8]:
-    """The device's beat stream: causal, 0.4-30 Hz, 128 Hz, 32 uV per code.
+def beat_stream(record: Record) -> NDArray[np.int16]:
+    """The device's beat stream: causal, 0.4-30 Hz, 128 Hz, microvolts.
 
     Sample k is k/128 s into the recording: the resampler's delay is taken out to the nearest sample, so
     that marks and codes line up.
@@ -43,7 +43,12 @@ def beat_codes(record: Record) -> NDArray[np.int8]:
     beat_uv = np.concatenate([body.beat_uv_i16, tail.beat_uv_i16])
     late = round(front_end.delay_us * BEAT_HZ / 1_000_000)
     length = -(-record.length_samples * BEAT_HZ // record.rate_hz)
-    return codes_of(beat_uv[late : late + length])
+    return beat_uv[late : late + length]
+
+
+def beat_codes(record: Record) -> NDArray[np.int8]:
+    """The beat stream as a blind net's input: 32 uV per code."""
+    return codes_of(beat_stream(record))
 
 
 def codes_of(beat_uv: NDArray[np.int16]) -> NDArray[np.int8]:

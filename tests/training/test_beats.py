@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from device_sim.beats import beat_windows_of
 from training.beats import (
     Beats,
     annotated_beats,
@@ -13,7 +14,6 @@ from training.beats import (
     match,
     rhythm,
     template_differences,
-    windows_around,
 )
 from training.data import mitdb
 from training.data.record import Annotations
@@ -21,13 +21,17 @@ from training.metrics import Confusion
 from training.protocols.beat_verdict import classes_said, score_beats
 from training.protocols.verdict_rule import VerdictRule
 from training.rhythm_model import fit_rhythm
-from training.streams import beat_codes, codes_of
+from training.streams import beat_stream, codes_of
 
 
-def bump(at: int, height: int, width: float = 3.0) -> NDArray[np.int8]:
-    shape: NDArray[np.float64] = np.exp(-0.5 * ((np.arange(136) - at) / width) ** 2)
-    rounded: NDArray[np.int8] = np.rint(height * shape).astype(np.int8)
-    return rounded
+def bump(height_uv: int, width: float = 3.0) -> NDArray[np.float64]:
+    """One beat of 160 samples, its peak in the middle."""
+    shape: NDArray[np.float64] = height_uv * np.exp(-0.5 * ((np.arange(160) - 80) / width) ** 2)
+    return shape
+
+
+def stream_of(beats: list[NDArray[np.float64]]) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
+    return np.rint(np.concatenate(beats)).astype(np.int16), np.arange(len(beats)) * 160 + 80
 
 
 def test_codes_round_half_up_and_saturate() -> None:
@@ -35,46 +39,56 @@ def test_codes_round_half_up_and_saturate() -> None:
     assert codes_of(beat_uv).tolist() == [0, 0, 1, 0, -1, 127, 127, -128]
 
 
-def test_a_window_stands_on_its_peak_and_ends_in_zeros() -> None:
-    codes = np.arange(-50, 50, dtype=np.int8)
-    window = windows_around(codes, np.array([0, 99]))
-    assert window.shape == (2, 136)
-    assert window[0, 68] == -50
-    assert window[0, :68].tolist() == [0] * 68
-    assert window[1, 68] == 49
+def test_a_beat_like_all_others_leaves_nothing() -> None:
+    differences = template_differences(*stream_of([bump(2000)] * 20))
+    assert differences[0].max() == 63  # there is no template before the first beat: 2000 uV of 32
+    assert differences[0].argmax() == 64
+    assert np.abs(differences[1:]).max() == 0
 
 
-def test_a_beat_like_all_others_leaves_almost_nothing() -> None:
-    windows = np.stack([bump(68, 60)] * 20)
-    differences = template_differences(windows)
-    assert np.abs(differences[0]).max() == 60  # there is no template before the first beat
-    assert np.abs(differences[1:]).max() <= 1
-
-
-def test_a_moved_window_is_met_by_the_search() -> None:
-    windows = np.stack([bump(68, 60)] * 10 + [bump(71, 60)])
-    assert np.abs(template_differences(windows)[-1]).max() <= 1
+def test_a_window_beside_its_peak_is_met_by_the_search() -> None:
+    beat_uv, peaks = stream_of([bump(2000)] * 12)
+    peaks[-2] += 3
+    assert np.abs(template_differences(beat_uv, peaks)[1:]).max() == 0
 
 
 def test_an_ectopic_beat_moves_the_template_by_a_bounded_step() -> None:
-    windows = np.stack([bump(68, 60)] * 20 + [bump(68, -90, 10.0)] + [bump(68, 60)])
-    differences = template_differences(windows)
+    differences = template_differences(*stream_of([bump(2000)] * 20 + [bump(-3000, 10.0), bump(2000)]))
     assert np.abs(differences[-2]).max() > 100
-    assert np.abs(differences[-1]).max() <= 2
+    assert np.abs(differences[-1]).max() <= 2  # 48 uV of 32
+
+
+def test_features_are_the_cores_integer_by_integer() -> None:
+    rng = np.random.default_rng(0)
+    beat_uv = np.clip(np.cumsum(rng.normal(0, 120, 40_000)), -32_000, 32_000).astype(np.int16)
+    peaks = np.cumsum(rng.integers(30, 700, 100)).astype(np.int64)
+    peaks = peaks[peaks < len(beat_uv)]
+    core = beat_windows_of(beat_uv, peaks)
+    assert np.array_equal(template_differences(beat_uv, peaks), core.differences_i8)
+    assert np.array_equal(rhythm(peaks) * 64, core.rr_q6_i8)
+
+
+def test_features_of_a_real_record_are_the_cores(real_data: Path) -> None:
+    record = mitdb.read(mitdb.find(real_data), "208")
+    assert record.annotations is not None
+    beats = annotated_beats("208", beat_stream(record), record.annotations, rate_hz=record.rate_hz)
+    core = beat_windows_of(beat_stream(record), beats.samples)
+    assert np.array_equal(beats.differences_i8, core.differences_i8)
+    assert np.array_equal(beats.rr * 64, core.rr_q6_i8)
 
 
 def test_an_early_beat_shows_in_the_ratios_and_a_steady_rhythm_does_not() -> None:
     peaks = np.cumsum([100] * 20)
-    assert np.abs(rhythm(peaks)[3:]).max() == 0.0
+    assert np.abs(rhythm(peaks)[1:-1]).max() == 0.0  # the last beat waits 2 s for one that does not come
     early = peaks.copy()
     early[12] -= 50
     found = rhythm(early)
-    assert found[12, 0] == pytest.approx(-1.0)  # half the interval before
-    assert found[12, 1] == pytest.approx(np.log2(1.5))
+    assert found[12, 0] == -1.0  # half the interval before
+    assert found[12, 1] == pytest.approx(np.log2(1.5), abs=1 / 64)
 
 
-def test_two_beats_have_no_rhythm() -> None:
-    assert rhythm(np.array([10, 100])).tolist() == [[0.0] * 8] * 2
+def test_a_single_beat_has_no_rhythm() -> None:
+    assert rhythm(np.array([10])).tolist() == [[0.0] * 8]
 
 
 def test_matching_is_one_to_one_and_takes_the_nearest() -> None:
@@ -88,8 +102,9 @@ def made(samples: list[int], symbols: str) -> Annotations:
 
 def test_what_a_detector_missed_stays_counted() -> None:
     marks = made([360, 720, 1080, 1440], "NV+A")
-    codes = np.zeros(1000, dtype=np.int8)
-    beats = detected_beats("x", codes, np.array([1.01, 2.5, 4.0]), marks, rate_hz=360)
+    beats = detected_beats(
+        "x", np.zeros(1000, dtype=np.int16), np.array([1.01, 2.5, 4.0]), marks, rate_hz=360
+    )
     assert beats.classes.tolist() == ["N", "-", "S"]
     assert beats.missed == ("V",)
     assert beats.missed_s == (2.0,)
@@ -150,11 +165,11 @@ def test_the_rhythm_model_has_nine_parameters_and_finds_early_beats() -> None:
     assert (model.logits(rr[:500]) > 0).mean() < 0.02
 
 
-def test_marks_and_codes_line_up(real_data: Path) -> None:
+def test_marks_and_stream_line_up(real_data: Path) -> None:
     """Over a clean record the annotated peaks are where the stream's energy is, to two samples (16 ms)."""
     record = mitdb.read(mitdb.find(real_data), "103")
     assert record.annotations is not None
-    codes = beat_codes(record)
-    beats = annotated_beats("103", codes, record.annotations, rate_hz=record.rate_hz)
-    around = np.abs(windows_around(codes, beats.samples[5:-5]).astype(int))
+    beat_uv = beat_stream(record)
+    beats = annotated_beats("103", beat_uv, record.annotations, rate_hz=record.rate_hz)
+    around = np.abs(beat_uv[beats.samples[5:-5, None] + np.arange(-68, 69)].astype(int))
     assert abs(float(np.median(around.argmax(axis=1))) - 68) <= 2
