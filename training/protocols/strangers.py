@@ -95,7 +95,13 @@ def train_strangers(
     rule = choose_rule(cohort, trained.fold_logits, models)
     rule = replace(rule, rhythm_model=cohort.rhythm_model(cohort.names))
     metrics = judge(
-        recipe, cohort, trained.fold_logits, rule, models, protocol="P3", judged_on="folds of DS1"
+        recipe,
+        cohort,
+        trained.fold_logits,
+        rule,
+        models,
+        protocol="P3",
+        judged_on="folds of DS1, where thresholds were chosen",
     )
     return trained, rule, metrics
 
@@ -121,7 +127,15 @@ def adapt_on_folds(
     )
     rest = cohort.after(recipe.adapt.first_s)
     rule = replace(choose_rule(rest, logits, models), rhythm_model=cohort.rhythm_model(cohort.names))
-    return rule, judge(recipe, rest, logits, rule, models, protocol="P4", judged_on="folds of DS1")
+    return rule, judge(
+        recipe,
+        rest,
+        logits,
+        rule,
+        models,
+        protocol="P4",
+        judged_on="folds of DS1, where thresholds were chosen",
+    )
 
 
 def others_of(cohort: Cohort, n_folds: int) -> dict[str, tuple[Side, ...]]:

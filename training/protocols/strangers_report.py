@@ -56,7 +56,7 @@ class StrangerMetrics:
     net: str
     stream: str
     task: str
-    judged_on: str  # "folds of DS1" or "DS2"
+    judged_on: str  # "folds of DS1, .." or "DS2"
     seeds: tuple[int, ...]
     temperature: float
     ece: float
