@@ -27,7 +27,8 @@ MAKER = (
     "best_start",
     "distance",
     "rhythm",
-    "median",
+    "remember",
+    "code",
     "ratio",
     "log_interval",
     "wl_log2",
@@ -94,9 +95,7 @@ def hash_here(beat_uv: NDArray[np.int16]) -> tuple[int, int]:
     made = beat_windows_of(beat_uv, peaks)
     fnv = FNV_START
     for i, peak in enumerate(peaks[:-1].tolist()):
-        fnv = fnv_1a(
-            fnv, struct.pack("<I", peak) + made.differences_i8[i].tobytes() + made.rr_q6_i8[i].tobytes()
-        )
+        fnv = fnv_1a(fnv, struct.pack("<I", peak) + made.shapes_tc_i8[i].tobytes() + made.rr_i8[i].tobytes())
     return max(len(peaks) - 1, 0), fnv
 
 

@@ -18,8 +18,8 @@ PATIENCE_SAMPLES = 256  # 2 s: the longest a beat waits for the next one
 class BeatWindows:
     """The beats of one recording, in order."""
 
-    differences_i8: NDArray[np.int8]  # (n, 128), 32 uV a code, the R peak in the middle
-    rr_q6_i8: NDArray[np.int8]  # (n, 8) log2 ratios of the intervals around the beat
+    shapes_tc_i8: NDArray[np.int8]  # (n, 128, 2): difference from the usual beat, and the beat; 32 uV a code
+    rr_i8: NDArray[np.int8]  # (n, 10): log2 ratios of the intervals around the beat, Q6
 
 
 def beat_windows_of(beat_uv: ArrayLike, peaks: ArrayLike) -> BeatWindows:
@@ -44,7 +44,7 @@ def _made(samples: NDArray[np.int16], peaks: list[int]) -> BeatWindows:
     ring, beat = binding.BeatRing(), binding.Beat()
     ring_uv = np.ctypeslib.as_array(ring.x_uv)
     padded = np.concatenate([samples, np.zeros(REACH_SAMPLES, np.int16)])
-    differences = np.empty((len(peaks), WINDOW_SAMPLES), np.int8)
+    shapes = np.empty((len(peaks), WINDOW_SAMPLES, 2), np.int8)
     rr = np.empty((len(peaks), binding.RR_RATIOS), np.int8)
     core.wl_beat_maker_init(state)
     for i, peak in enumerate(peaks):
@@ -53,6 +53,6 @@ def _made(samples: NDArray[np.int16], peaks: list[int]) -> BeatWindows:
         late = peak + PATIENCE_SAMPLES
         following = min(peaks[i + 1], late) if i + 1 < len(peaks) else late
         core.wl_beat_make(state, ring, peak, following, beat)
-        differences[i] = beat.difference
-        rr[i] = beat.rr_q6
-    return BeatWindows(differences_i8=differences, rr_q6_i8=rr)
+        shapes[i] = np.ctypeslib.as_array(beat.shape).reshape(WINDOW_SAMPLES, 2)
+        rr[i] = beat.rr
+    return BeatWindows(shapes_tc_i8=shapes, rr_i8=rr)

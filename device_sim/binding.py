@@ -17,7 +17,7 @@ BEAT_SAMPLES = 512
 COLUMN_LAG = 39
 BEAT_WINDOW = 128
 BEAT_SEARCH = 4
-RR_RATIOS = 8
+RR_RATIOS = 10
 
 
 class Input(ctypes.Structure):
@@ -65,8 +65,8 @@ class Beat(ctypes.Structure):
 
     _fields_ = [
         ("peak_index", ctypes.c_uint32),
-        ("difference", ctypes.c_int8 * BEAT_WINDOW),
-        ("rr_q6", ctypes.c_int8 * RR_RATIOS),
+        ("shape", ctypes.c_int8 * (BEAT_WINDOW * 2)),
+        ("rr", ctypes.c_int8 * RR_RATIOS),
     ]
 
 

@@ -187,14 +187,13 @@ int wl_qrs_next(struct wl_qrs *q, const struct wl_beat_ring *beats, uint32_t n_b
 
 #define WL_BEAT_WINDOW 128  /* 1 s, the R peak in its middle */
 #define WL_BEAT_SEARCH 4    /* a window may move by this much to meet the template */
-#define WL_RR_RATIOS 8
-#define WL_RR_HISTORY 33    /* the newest interval and 32 before it */
+#define WL_RR_RATIOS 10
 
 /* A beat, ready for the networks. */
 struct wl_beat {
     uint32_t peak_index;
-    int8_t difference[WL_BEAT_WINDOW]; /* from the wearer's usual beat, 32 uV a code */
-    int8_t rr_q6[WL_RR_RATIOS]; /* log2 ratios of intervals, Q6: +-2 octaves */
+    int8_t shape[WL_BEAT_WINDOW][2]; /* difference from the wearer's usual beat, and the beat: 32 uV a code */
+    int8_t rr[WL_RR_RATIOS]; /* log2 ratios of intervals, Q6: +-2 octaves (src/beat_window.c) */
 };
 
 /* What is remembered of the wearer. */
@@ -202,8 +201,7 @@ struct wl_beat_maker {
     int16_t template_uv[WL_BEAT_WINDOW];
     uint32_t n_beats;
     uint32_t last_peak;
-    uint16_t log_rr_q12[WL_RR_HISTORY]; /* newest first */
-    uint8_t n_rr;
+    int32_t pre_q12, slow_q12, fast_q12, unrest_q12; /* intervals as log2 of samples */
 };
 
 /** Forget the wearer. */

@@ -8,8 +8,12 @@
 #define CODE_SHIFT 5        /* 32 uV a code */
 #define STEP_UV 48          /* an ectopic beat moves the template by this much, a new normal within a minute */
 #define FIRST_STEP_UV 4096  /* the first beat is taken as it is; the bound halves down to STEP_UV */
-#define N_RECENT 8          /* intervals of the local rhythm */
-#define RATIO_LIMIT_Q12 8191 /* two octaves */
+#define FIRST_INTERVALS 16  /* the rhythm is learned fast at first */
+#define SLOW_STEP_Q12 20    /* 0.5 % a beat: a run of early beats stays early for minutes */
+#define FAST_SHIFT 2
+#define UNREST_SHIFT 3
+#define RATIO_Q6_SHIFT 6    /* Q12 to Q6 */
+#define UNREST_Q8_SHIFT 4   /* Q12 to Q8: an unrest is small */
 
 void wl_beat_maker_init(struct wl_beat_maker *m)
 {
@@ -52,102 +56,99 @@ static uint32_t best_start(const struct wl_beat_maker *m, const struct wl_beat_r
     return best;
 }
 
+/** To a code of 32 uV. */
+static int8_t code(int32_t x_uv)
+{
+    int32_t rounded = wl_round_shift(x_uv, CODE_SHIFT);
+
+    return (int8_t)(rounded < -128 ? -128 : rounded > 127 ? 127 : rounded);
+}
+
 /**
- * The window minus the template; then the template follows by a bounded step
+ * The window and its difference from the template; then the template follows by a bounded step
  *
  * A bounded step is a running median but for its memory: what most beats share stays,
  * what few have hardly moves it.
  */
-static void differ(struct wl_beat_maker *m, const struct wl_beat_ring *beats, uint32_t peak, int8_t *difference)
+static void differ(struct wl_beat_maker *m, const struct wl_beat_ring *beats, uint32_t peak,
+                   int8_t shape[WL_BEAT_WINDOW][2])
 {
     uint32_t start = best_start(m, beats, peak);
     int32_t step = m->n_beats < 7 ? FIRST_STEP_UV >> m->n_beats : STEP_UV;
 
-    if (step < STEP_UV)
-        step = STEP_UV;
     for (uint32_t i = 0; i < WL_BEAT_WINDOW; i++) {
-        int32_t d_uv = sample(beats, start + i) - m->template_uv[i];
-        int32_t code = wl_round_shift(d_uv, CODE_SHIFT);
+        int32_t x_uv = sample(beats, start + i);
+        int32_t d_uv = x_uv - m->template_uv[i];
 
-        difference[i] = (int8_t)(code < -128 ? -128 : code > 127 ? 127 : code);
+        shape[i][0] = code(d_uv);
+        shape[i][1] = code(x_uv);
         m->template_uv[i] = (int16_t)(m->template_uv[i] + wl_clamp(d_uv, step));
     }
 }
 
-/** Median of the newest n intervals before the last one; n is 1 or more. */
-static int32_t median(const struct wl_beat_maker *m, int n)
+static int8_t ratio(int32_t difference_q12, int shift)
 {
-    uint16_t sorted[WL_RR_HISTORY];
-
-    for (int i = 0; i < n; i++) {
-        uint16_t v = m->log_rr_q12[1 + i];
-        int at = i;
-
-        for (; at > 0 && sorted[at - 1] > v; at--)
-            sorted[at] = sorted[at - 1];
-        sorted[at] = v;
-    }
-    return (sorted[(n - 1) / 2] + sorted[n / 2]) >> 1;
-}
-
-static int8_t ratio(int32_t difference_q12)
-{
-    return (int8_t)wl_round_shift(wl_clamp(difference_q12, RATIO_LIMIT_Q12 - 64), 6);
+    return (int8_t)wl_clamp(wl_round_shift(difference_q12, shift), 127);
 }
 
 /**
- * Eight log2 ratios of the intervals around the beat, Q6
+ * The rhythm around a beat, as ratios of intervals: a ratio knows no heart rate
+ * pre, post       log2 of the interval that ends with the beat and of the one behind it, Q12
  *
- * A ratio knows no heart rate. The intervals stand newest first: the one that ends
- * with this beat, then those before it.
+ * The slow interval is the wearer's usual one, the fast one that of the last beats.
  */
-static void rhythm(const struct wl_beat_maker *m, int32_t post_q12, int8_t *rr_q6)
+static void rhythm(const struct wl_beat_maker *m, int32_t pre, int32_t post, int8_t *rr)
 {
-    int n_recent = m->n_rr - 1 < N_RECENT ? m->n_rr - 1 : N_RECENT;
-    int32_t pre = m->log_rr_q12[0];
-    int32_t local = m->n_rr > 1 ? median(m, n_recent) : pre;
-    int32_t slow = m->n_rr > 1 ? median(m, m->n_rr - 1) : pre;
-    int32_t before = m->n_rr > 1 ? m->log_rr_q12[1] : pre;
-    int32_t unrest = 0;
+    int32_t early = pre - m->slow_q12, before = m->pre_q12 - m->slow_q12;
+    int32_t change = pre - m->pre_q12, hurry = pre - m->fast_q12, pause = post - m->slow_q12;
 
-    for (int i = 1; i < n_recent; i++) {
-        int32_t change = m->log_rr_q12[i] - m->log_rr_q12[i + 1];
+    rr[0] = ratio(early, RATIO_Q6_SHIFT);
+    rr[1] = ratio(pause, RATIO_Q6_SHIFT);
+    rr[2] = ratio(before, RATIO_Q6_SHIFT);
+    rr[3] = ratio(m->fast_q12 - m->slow_q12, RATIO_Q6_SHIFT);
+    rr[4] = ratio(early < 0 ? early : 0, RATIO_Q6_SHIFT);
+    rr[5] = ratio(before < 0 ? -before : before, RATIO_Q6_SHIFT);
+    rr[6] = ratio(change < 0 ? change : 0, RATIO_Q6_SHIFT);
+    rr[7] = ratio(hurry < 0 ? hurry : 0, RATIO_Q6_SHIFT);
+    rr[8] = ratio(pause > 0 ? pause : 0, RATIO_Q6_SHIFT);
+    rr[9] = ratio(m->unrest_q12, UNREST_Q8_SHIFT);
+}
 
-        unrest += change < 0 ? -change : change;
-    }
-    if (n_recent > 1)
-        unrest /= n_recent - 1;
+/** What the interval that ends with this beat adds to the memory of the rhythm. */
+static void remember(struct wl_beat_maker *m, int32_t pre)
+{
+    int32_t change = pre - m->pre_q12, slow = pre - m->slow_q12;
 
-    rr_q6[0] = ratio(pre - local);
-    rr_q6[1] = ratio(post_q12 - local);
-    rr_q6[2] = ratio(before - local);
-    rr_q6[3] = ratio(pre - slow);
-    rr_q6[4] = ratio(post_q12 - slow);
-    rr_q6[5] = ratio(pre < local ? local - pre : pre - local);
-    rr_q6[6] = ratio(unrest);
-    rr_q6[7] = ratio(pre - post_q12);
+    if (m->n_beats < FIRST_INTERVALS)
+        m->slow_q12 += wl_clamp(wl_round_shift(slow, 1), 2048);
+    else
+        m->slow_q12 += wl_clamp(wl_round_shift(slow, 4), SLOW_STEP_Q12);
+    m->fast_q12 += wl_round_shift(pre - m->fast_q12, FAST_SHIFT);
+    m->unrest_q12 += wl_round_shift((change < 0 ? -change : change) - m->unrest_q12, UNREST_SHIFT);
+    m->pre_q12 = pre;
 }
 
 /** log2 of an interval, Q12; nothing beyond 4 s is told apart. */
-static uint16_t log_interval(uint32_t samples)
+static int32_t log_interval(uint32_t samples)
 {
-    return (uint16_t)wl_log2(samples < 1 ? 1 : samples > 512 ? 512 : samples);
+    return wl_log2(samples < 1 ? 1 : samples > 512 ? 512 : samples);
 }
 
 void wl_beat_make(struct wl_beat_maker *m, const struct wl_beat_ring *beats, uint32_t peak, uint32_t next,
                   struct wl_beat *beat)
 {
     beat->peak_index = peak;
-    differ(m, beats, peak, beat->difference);
+    differ(m, beats, peak, beat->shape);
 
     if (m->n_beats == 0) {
-        memset(beat->rr_q6, 0, sizeof beat->rr_q6);
+        memset(beat->rr, 0, sizeof beat->rr);
     } else {
-        memmove(m->log_rr_q12 + 1, m->log_rr_q12, sizeof m->log_rr_q12 - sizeof m->log_rr_q12[0]);
-        m->log_rr_q12[0] = log_interval(peak - m->last_peak);
-        if (m->n_rr < WL_RR_HISTORY)
-            m->n_rr++;
-        rhythm(m, log_interval(next - peak), beat->rr_q6);
+        int32_t pre = log_interval(peak - m->last_peak);
+
+        if (m->n_beats == 1)
+            m->slow_q12 = m->fast_q12 = m->pre_q12 = pre;
+        rhythm(m, pre, log_interval(next - peak), beat->rr);
+        remember(m, pre);
     }
     m->last_peak = peak;
     m->n_beats++;

@@ -20,21 +20,21 @@ from tests.golden import signals, twin
 )
 def test_twin_and_c_agree_on_any_beats(seed: int, amplitude: int, shortest: int) -> None:
     rng = np.random.default_rng(seed)
-    beat_uv = rng.integers(-amplitude, amplitude + 1, 6000).astype(np.int16)
-    peaks = np.cumsum(rng.integers(shortest, shortest + 200, 40))
-    peaks = peaks[peaks < 5900]
+    beat_uv = rng.integers(-amplitude, amplitude + 1, 9000).astype(np.int16)
+    peaks = np.cumsum(rng.integers(shortest, shortest + 200, 60))
+    peaks = peaks[peaks < 8900]
     made = beat_windows_of(beat_uv, peaks)
-    differences, rr = twin.beat_windows(beat_uv, peaks.tolist())
-    np.testing.assert_array_equal(made.differences_i8, differences)
-    np.testing.assert_array_equal(made.rr_q6_i8, rr)
+    shapes, rr = twin.beat_windows(beat_uv, peaks.tolist())
+    np.testing.assert_array_equal(made.shapes_tc_i8, shapes)
+    np.testing.assert_array_equal(made.rr_i8, rr)
 
 
 def test_a_usual_beat_differs_by_nothing_once_it_is_usual() -> None:
     beat_uv = columns_of(np.rint(signals.ecg(60, 256, bpm=60)).astype(np.int64), rate_hz=256).beat_uv_i16
     made = beat_windows_of(beat_uv, RPeaks().push(beat_uv))
-    assert np.abs(made.differences_i8[0].astype(int)).max() > 20  # nothing was known yet
-    assert np.abs(made.differences_i8[20:].astype(int)).max() <= 2
-    assert np.abs(made.rr_q6_i8[5:-1].astype(int)).max() <= 2  # an even rhythm
+    assert np.abs(made.shapes_tc_i8[0, :, 0].astype(int)).max() > 20  # nothing was known yet
+    assert np.abs(made.shapes_tc_i8[20:, :, 0].astype(int)).max() <= 2
+    assert np.abs(made.rr_i8[5:-1].astype(int)).max() <= 2  # an even rhythm
 
 
 def test_an_ectopic_beat_stands_out_and_is_not_learned() -> None:
@@ -45,7 +45,7 @@ def test_an_ectopic_beat_stands_out_and_is_not_learned() -> None:
     peaks = RPeaks().push(beat_uv)
     made = beat_windows_of(beat_uv, peaks)
     strange = int(np.abs(peaks - (start + 30)).argmin())
-    excursion = np.abs(made.differences_i8.astype(int)).max(axis=1)
+    excursion = np.abs(made.shapes_tc_i8[:, :, 0].astype(int)).max(axis=1)
     assert excursion[strange] > 30
     assert excursion[strange + 2 : strange + 6].max() <= 4
 
@@ -54,7 +54,7 @@ def test_an_early_beat_shows_in_the_rhythm() -> None:
     beat_uv = np.zeros(128 * 40, np.int16)
     peaks = np.arange(20) * 100 + 200
     peaks[10] -= 30
-    rr = beat_windows_of(beat_uv, peaks).rr_q6_i8
+    rr = beat_windows_of(beat_uv, peaks).rr_i8
     assert rr[10, 0] == round(64 * np.log2(0.7))  # the interval before it is three tenths short
     assert rr[10, 1] == round(64 * np.log2(1.3))  # and the one behind it as much longer
     assert rr[9, 1] == round(64 * np.log2(0.7))

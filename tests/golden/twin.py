@@ -308,40 +308,39 @@ def r_peaks(beat_uv: NDArray[np.int16]) -> list[int]:
 
 
 def beat_windows(beat_uv: NDArray[np.int16], peaks: list[int]) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
-    """Template differences and rhythm of every beat, from the description in firmware/src/beat_window.c."""
+    """Shapes and rhythm of every beat, from the description in firmware/src/beat_window.c."""
     reach = 68
     x = np.concatenate([np.zeros(reach, np.int64), beat_uv.astype(np.int64), np.zeros(reach, np.int64)])
     template = np.zeros(128, np.int64)
-    differences = []
+    shapes = []
     for n, peak in enumerate(peaks):
         views = [x[peak + reach - 64 + off :][:128] for off in (0, -1, 1, -2, 2, -3, 3, -4, 4)]
         window = min(views, key=lambda view: int(np.abs(view - template).sum()))  # the first of equals
-        differences.append(np.clip((window - template + 16) >> 5, -128, 127).astype(np.int8))
+        both = np.stack([window - template, window], axis=1)
+        shapes.append(np.clip((both + 16) >> 5, -128, 127).astype(np.int8))
         step = max(4096 >> min(n, 12), 48)
         template = template + np.clip(window - template, -step, step)
-    rr = [_rhythm(peaks, i) for i in range(len(peaks))]
-    return np.array(differences).reshape(-1, 128), np.array(rr, dtype=np.int8).reshape(-1, 8)
+    return np.array(shapes, np.int8).reshape(-1, 128, 2), _rhythm(peaks)
 
 
-def _rhythm(peaks: list[int], i: int) -> list[int]:
-    if i == 0:
-        return [0] * 8
-    log_rr = [log2_q12(min(b - a, 512)) for a, b in pairwise(peaks[: i + 1])][::-1][:33]
-    following = min(peaks[i + 1] - peaks[i], 256) if i + 1 < len(peaks) else 256
-    pre, post, earlier = log_rr[0], log2_q12(following), log_rr[1:]
-    recent = earlier[:8]
-
-    def median(values: list[int]) -> int:
-        ordered = sorted(values)
-        n = len(ordered)
-        return (ordered[(n - 1) // 2] + ordered[n // 2]) >> 1
-
-    local, slow = (median(recent), median(earlier)) if earlier else (pre, pre)
-    before = earlier[0] if earlier else pre
-    changes = [abs(a - b) for a, b in pairwise(recent)]
-    unrest = sum(changes) // len(changes) if changes else 0
-    ratios: tuple[int, ...] = (
-        pre - local, post - local, before - local, pre - slow,
-        post - slow, abs(pre - local), unrest, pre - post,
-    )  # fmt: skip
-    return [(min(max(r, -8127), 8127) + 32) >> 6 for r in ratios]
+def _rhythm(peaks: list[int]) -> NDArray[np.int8]:
+    rows = [[0] * 10] if peaks else []
+    intervals = [log2_q12(min(b - a, 512)) for a, b in pairwise(peaks)]
+    waits = [log2_q12(min(b - a, 256)) for a, b in pairwise(peaks)] + [log2_q12(256)]
+    slow = fast = last = intervals[0] if intervals else 0
+    unrest = 0
+    for n, (pre, post) in enumerate(zip(intervals, waits[1:], strict=True), start=1):
+        q6 = [
+            pre - slow, post - slow, last - slow, fast - slow, min(pre - slow, 0), abs(last - slow),
+            min(pre - last, 0), min(pre - fast, 0), max(post - slow, 0),
+        ]  # fmt: skip
+        row = [(v + 32) >> 6 for v in q6] + [(unrest + 8) >> 4]
+        rows.append([min(max(v, -127), 127) for v in row])
+        if n < 16:
+            slow += min(max((pre - slow + 1) >> 1, -2048), 2048)
+        else:
+            slow += min(max((pre - slow + 8) >> 4, -20), 20)
+        fast += (pre - fast + 2) >> 2
+        unrest += (abs(pre - last) - unrest + 4) >> 3
+        last = pre
+    return np.array(rows, np.int8).reshape(-1, 10)

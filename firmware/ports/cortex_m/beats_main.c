@@ -13,7 +13,7 @@ struct job {
 
 struct result {
     uint32_t n_beats;
-    uint32_t hash;          /* FNV-1a over the peak, difference and ratios of every beat */
+    uint32_t hash;          /* FNV-1a over the peak, shape and ratios of every beat */
 };
 
 volatile struct job wl_job;
@@ -48,7 +48,9 @@ int main(void)
                 uint32_t late = waiting + 256;
 
                 wl_beat_make(&maker, &ring, waiting, qrs.peak_index < late ? qrs.peak_index : late, &beat);
-                hash = fnv(hash, &beat, sizeof beat);
+                hash = fnv(hash, &beat.peak_index, sizeof beat.peak_index);
+                hash = fnv(hash, beat.shape, sizeof beat.shape);
+                hash = fnv(hash, beat.rr, sizeof beat.rr);
                 n_beats++;
             }
             waiting = qrs.peak_index;
