@@ -25,6 +25,19 @@ ROOMS = {
     "run": Room(module="device_sim.cli", summary="stream an ECG through the front end"),
     "show": Room(module="device_sim.show", summary="print what a recording holds"),
     "train": Room(module="training.cli", summary="train a network", install=f"{CHECKOUT} '.[train]'"),
+    "data": Room(
+        module="training.data.cli", summary="check or fetch the sets", install=f"{CHECKOUT} '.[train]'"
+    ),
+    "evaluate": Room(
+        module="training.protocols.cli",
+        summary="judge finished weights, print results again",
+        install=f"{CHECKOUT} '.[train]'",
+    ),
+    "peaks": Room(
+        module="training.protocols.peaks",
+        summary="judge the R-peak detector beside a public one",
+        install=f"{CHECKOUT} '.[train]'",
+    ),
     "export": Room(
         module="export.cli", summary="write a checkpoint as integers", install=f"{CHECKOUT} '.[export]'"
     ),
@@ -93,7 +106,7 @@ def _room(command: str):  # type: ignore[no-untyped-def]
 
 
 def _manual() -> str:
-    lines = [f"  {command:8}{room.summary}" for command, room in ROOMS.items()]
+    lines = [f"  {command:10}{room.summary}" for command, room in ROOMS.items()]
     return "\n".join(["usage: wristlead COMMAND ...", "", *lines, "", "wristlead COMMAND --help tells more"])
 
 

@@ -24,7 +24,7 @@ TOP_LEVEL = {
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "firmware": (),
     "device_sim": (),
-    "training": ("device_sim.contract", "device_sim.frontend"),
+    "training": ("device_sim.contract", "device_sim.frontend", "device_sim.beats", "device_sim.rpeaks"),
     "export": ("device_sim", "training.nets", "training.data", "training.evaluate", "training.fakequant"),
     "benchmarks": ("device_sim", "export.to_c"),
 }
