@@ -56,10 +56,10 @@ class Augment:
 
 def _shifted(x_bct: Tensor, largest: int, generator: torch.Generator) -> Tensor:
     """Moved in time; the edge value fills what comes in."""
-    n, _, length = x_bct.shape
+    n, n_channels, length = x_bct.shape
     moves = torch.randint(-largest, largest + 1, (n, 1), generator=generator)
     places = (torch.arange(length) + moves).clamp(0, length - 1)
-    return x_bct.gather(2, places[:, None])
+    return x_bct.gather(2, places[:, None].expand(-1, n_channels, -1))  # channels move together
 
 
 def _wander(x_bct: Tensor, largest: float, generator: torch.Generator) -> Tensor:

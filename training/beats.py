@@ -21,11 +21,10 @@ STEP_UV = (
 )
 FIRST_STEP_UV = 4096  # the first beat is taken as it is; the bound halves until it reaches STEP_UV
 PATIENCE_SAMPLES = 256  # 2 s: the longest a beat waits for the next one
-RR_FEATURES = 8
+RR_FEATURES = 10
 RR_UNIT = 64  # rr is log2 in Q6
-RATIO_LIMIT_Q12 = 8191 - 64  # two octaves
-N_RECENT = 8  # intervals of the local rhythm
-N_SLOW = 32  # and of the slow one
+FIRST_INTERVALS = 16  # the usual interval is still being found
+SLOW_STEP_Q12 = 20  # largest move of it per beat after that
 MATCH_S = 0.15  # EC57: a detection this close to a mark is that beat
 MANTISSA_Q12 = np.rint(4096 * np.log2(1 + np.arange(65) / 64)).astype(np.int64)  # the core's log2 table
 
@@ -38,66 +37,78 @@ class Beats:
     samples: NDArray[np.int64]  # R peaks in the 128 Hz stream
     classes: NDArray[np.str_]  # EC57 class of each; "-" for a detection that is no beat
     times_s: NDArray[np.float64]
-    differences_i8: NDArray[np.int8]  # [n, 128], window minus template, 32 uV per code
-    rr: NDArray[np.float32]  # [n, 8], log2 ratios
+    shapes_ct_i8: NDArray[np.int8]  # [n, 2, 128]: window minus template, and the window; 32 uV per code
+    rr: NDArray[np.float32]  # [n, 10], log2 ratios
     missed: tuple[str, ...]  # classes of annotated beats no detection met
     missed_s: tuple[float, ...]
 
 
-def template_differences(beat_uv: NDArray[np.int16], peaks: NDArray[np.int64]) -> NDArray[np.int8]:
-    """Each beat's window minus the template of the beats before it, where the two fit best: [n, 128].
+def shapes_of(beat_uv: NDArray[np.int16], peaks: NDArray[np.int64]) -> NDArray[np.int8]:
+    """Each beat's window minus the template of the beats before it, and the window itself: [n, 2, 128].
 
-    The template follows each beat by a bounded step, which is a running median but for its memory: 128
-    numbers instead of a window of beats.
+    The window moves to where the two fit best. The template follows each beat by a bounded step, which is a
+    running median but for its memory: 128 numbers instead of a window of beats.
     """
     padded = np.pad(beat_uv.astype(np.int64), REACH_SAMPLES)
-    differences = np.zeros((len(peaks), WINDOW_SAMPLES), dtype=np.int8)
+    shapes = np.zeros((len(peaks), 2, WINDOW_SAMPLES), dtype=np.int8)
     template = np.zeros(WINDOW_SAMPLES, dtype=np.int64)
     for index, peak in enumerate(peaks.tolist()):
         first = peak + SEARCH_SAMPLES  # of the window in the middle, in `padded`
         views = np.stack([padded[first + offset :][:WINDOW_SAMPLES] for offset in OFFSETS])
         window = views[np.abs(views - template).sum(axis=1).argmin()]
-        codes = (window - template + (1 << (CODE_SHIFT - 1))) >> CODE_SHIFT
-        differences[index] = np.clip(codes, -128, 127)
+        both = np.stack([window - template, window])
+        shapes[index] = np.clip((both + (1 << (CODE_SHIFT - 1))) >> CODE_SHIFT, -128, 127)
         bound = max(STEP_UV, FIRST_STEP_UV >> min(index, 12))
         template += np.clip(window - template, -bound, bound)
-    return differences
+    return shapes
 
 
 def rhythm(peaks: NDArray[np.int64]) -> NDArray[np.float32]:
-    """[n, 8] log2 ratios of the intervals around each beat; zero for the first, which has none before it.
+    """[n, 10] log2 ratios of the intervals around each beat; zero for the first, which has none before it.
 
-    A ratio knows no heart rate, and its log2 is a table look-up in integers.
+    A ratio knows no heart rate, and its log2 is a table look-up in integers. The usual interval moves slowly,
+    by 20/4096 octave a beat at most: a run of early beats does not become the rhythm it is measured against.
     """
     found = np.zeros((len(peaks), RR_FEATURES), dtype=np.float32)
     if len(peaks) < 2:
         return found
-    log_rr = _log2_q12(np.clip(np.diff(peaks), 1, 512)).tolist()  # [i]: beat i to beat i + 1
-    following = np.clip(np.append(np.diff(peaks), PATIENCE_SAMPLES), 1, PATIENCE_SAMPLES)
-    log_following = _log2_q12(following).tolist()
-    for index in range(1, len(peaks)):
-        earlier = log_rr[max(0, index - 1 - N_SLOW) : index - 1]
-        found[index] = _ratios(log_rr[index - 1], log_following[index], earlier)
+    pres = _log2_q12(np.clip(np.diff(peaks), 1, 512)).tolist()  # [i]: beat i to beat i + 1
+    waits = np.clip(np.append(np.diff(peaks), PATIENCE_SAMPLES), 1, PATIENCE_SAMPLES)
+    posts = _log2_q12(waits).tolist()
+    usual = _Usual(slow=pres[0], fast=pres[0], last=pres[0])
+    for index, pre in enumerate(pres, start=1):
+        found[index] = usual.ratios(pre, posts[index])
+        usual.follow(pre, n_intervals=index)
     return found / RR_UNIT
 
 
-def _ratios(pre: int, post: int, earlier: list[int]) -> list[int]:
-    """One beat's eight, Q6; `earlier` holds the intervals before `pre`, the newest last."""
-    recent = earlier[-N_RECENT:]
-    local, slow = (_median(recent), _median(earlier)) if earlier else (pre, pre)
-    before = earlier[-1] if earlier else pre
-    changes = [abs(a - b) for a, b in zip(recent[1:], recent[:-1], strict=True)]
-    unrest = sum(changes) // len(changes) if changes else 0
-    found = (
-        *(pre - local, post - local, before - local, pre - slow, post - slow),
-        *(abs(pre - local), unrest, pre - post),
-    )
-    return [(min(max(ratio, -RATIO_LIMIT_Q12), RATIO_LIMIT_Q12) + 32) >> 6 for ratio in found]
+@dataclass(slots=True)
+class _Usual:
+    """The intervals a beat is measured against, log2 in Q12."""
 
+    slow: int
+    fast: int
+    last: int
+    unrest: int = 0  # mean change from beat to beat, Q12
 
-def _median(values: list[int]) -> int:
-    ordered, n = sorted(values), len(values)
-    return (ordered[(n - 1) // 2] + ordered[n // 2]) >> 1
+    def ratios(self, pre: int, post: int) -> list[int]:
+        """One beat's ten, Q6; unrest twice as fine again."""
+        in_q12 = (
+            *(pre - self.slow, post - self.slow, self.last - self.slow, self.fast - self.slow),
+            *(min(pre - self.slow, 0), abs(self.last - self.slow), min(pre - self.last, 0)),
+            *(min(pre - self.fast, 0), max(post - self.slow, 0)),
+        )
+        row = [*((ratio + 32) >> 6 for ratio in in_q12), (self.unrest + 8) >> 4]
+        return [min(max(ratio, -127), 127) for ratio in row]
+
+    def follow(self, pre: int, *, n_intervals: int) -> None:
+        if n_intervals < FIRST_INTERVALS:
+            self.slow += min(max((pre - self.slow + 1) >> 1, -2048), 2048)
+        else:
+            self.slow += min(max((pre - self.slow + 8) >> 4, -SLOW_STEP_Q12), SLOW_STEP_Q12)
+        self.fast += (pre - self.fast + 2) >> 2
+        self.unrest += (abs(pre - self.last) - self.unrest + 4) >> 3
+        self.last = pre
 
 
 def _log2_q12(values: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -170,7 +181,7 @@ def _beats(
         samples=peaks,
         classes=classes,
         times_s=times_s,
-        differences_i8=template_differences(beat_uv, peaks),
+        shapes_ct_i8=shapes_of(beat_uv, peaks),
         rr=rhythm(peaks),
         missed=missed,
         missed_s=missed_s,

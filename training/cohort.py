@@ -26,7 +26,7 @@ class Member:
     """One recording's beats, labelled, beside their windows in a file."""
 
     name: str
-    windows: Path  # float32 [n, 128], template differences in the net's units
+    windows: Path  # float32 [n, 2, 128] in the net's units
     beats: Beats
     weights: NDArray[np.float64]  # per beat, what it counts in training
     digest: str
@@ -51,12 +51,12 @@ def members_of(recipe: BeatRecipe, records: Sequence[str], workshop: Workshop) -
 
 def _member(record: Record, recipe: BeatRecipe, workshop: Workshop) -> Member:
     beats = _beats(record, recipe)
-    content = beats.differences_i8.tobytes() + "".join(beats.classes).encode() + beats.rr.tobytes()
+    content = beats.shapes_ct_i8.tobytes() + "".join(beats.classes).encode() + beats.rr.tobytes()
     digest = sha256(content).hexdigest()
     windows = workshop.cache.array(
-        f"beat-differences-{record.source}-{record.name}",
+        f"beat-shapes-{record.source}-{record.name}",
         digest,
-        make=lambda: in_net_units(beats.differences_i8),
+        make=lambda: in_net_units(beats.shapes_ct_i8),
     )
     return Member(
         name=record.name,

@@ -16,7 +16,7 @@ from device_sim.contract.errors import ContractError
 class Examples:
     """Windows with one label each: 0 is normal, anything above is a kind of abnormal."""
 
-    x_bct: Tensor  # float32 [n, 1, length]
+    x_bct: Tensor  # float32 [n, channels, length]
     labels: Tensor  # int64 [n]
     weights: Tensor  # float32 [n]
 

@@ -94,6 +94,8 @@ def bootstrap(
         for _ in range(n_resamples)
     ]
     known = np.array([value for value in drawn if not np.isnan(value)])
+    if not len(known):
+        return Interval(low=float("nan"), high=float("nan"))  # nothing said, nothing to be precise about
     low, high = np.percentile(known, [2.5, 97.5])
     return Interval(low=float(low), high=float(high))
 

@@ -104,19 +104,20 @@ class CardiacNet(nn.Module):
 
 
 class BeatTiny(nn.Module):
-    """A beat's difference from its wearer's template to one logit: of another shape, above zero.
+    """A beat, and its difference from the wearer's usual one, to one logit: of another shape, above zero.
 
     128 samples centred on the R peak. Four strided convolutions with batch norm (folded at export), one
     dense layer that keeps position: where a beat differs matters as much as by how much.
     """
 
+    N_CHANNELS = 2  # difference from the usual beat, and the beat
     WIDTHS = (16, 24, 32, 48)
     KERNELS = (5, 5, 5, 3)
 
     def __init__(self, dropout: float = 0.3) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        before = 1
+        before = self.N_CHANNELS
         for width, kernel in zip(self.WIDTHS, self.KERNELS, strict=True):
             layers += [RowConv(before, width, kernel, stride=2, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
             before = width

@@ -1,4 +1,4 @@
-"""A linear model that finds S beats by rhythm alone: eight log2 ratios and a bias."""
+"""A linear model that finds S beats by rhythm alone: ten log2 ratios and a bias."""
 
 from dataclasses import dataclass
 

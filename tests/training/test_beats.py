@@ -13,7 +13,7 @@ from training.beats import (
     detected_beats,
     match,
     rhythm,
-    template_differences,
+    shapes_of,
 )
 from training.data import mitdb
 from training.data.record import Annotations
@@ -40,7 +40,7 @@ def test_codes_round_half_up_and_saturate() -> None:
 
 
 def test_a_beat_like_all_others_leaves_nothing() -> None:
-    differences = template_differences(*stream_of([bump(2000)] * 20))
+    differences = shapes_of(*stream_of([bump(2000)] * 20))[:, 0]
     assert differences[0].max() == 63  # there is no template before the first beat: 2000 uV of 32
     assert differences[0].argmax() == 64
     assert np.abs(differences[1:]).max() == 0
@@ -49,11 +49,11 @@ def test_a_beat_like_all_others_leaves_nothing() -> None:
 def test_a_window_beside_its_peak_is_met_by_the_search() -> None:
     beat_uv, peaks = stream_of([bump(2000)] * 12)
     peaks[-2] += 3
-    assert np.abs(template_differences(beat_uv, peaks)[1:]).max() == 0
+    assert np.abs(shapes_of(beat_uv, peaks)[1:, 0]).max() == 0
 
 
 def test_an_ectopic_beat_moves_the_template_by_a_bounded_step() -> None:
-    differences = template_differences(*stream_of([bump(2000)] * 20 + [bump(-3000, 10.0), bump(2000)]))
+    differences = shapes_of(*stream_of([bump(2000)] * 20 + [bump(-3000, 10.0), bump(2000)]))[:, 0]
     assert np.abs(differences[-2]).max() > 100
     assert np.abs(differences[-1]).max() <= 2  # 48 uV of 32
 
@@ -64,8 +64,8 @@ def test_features_are_the_cores_integer_by_integer() -> None:
     peaks = np.cumsum(rng.integers(30, 700, 100)).astype(np.int64)
     peaks = peaks[peaks < len(beat_uv)]
     core = beat_windows_of(beat_uv, peaks)
-    assert np.array_equal(template_differences(beat_uv, peaks), core.differences_i8)
-    assert np.array_equal(rhythm(peaks) * 64, core.rr_q6_i8)
+    assert np.array_equal(shapes_of(beat_uv, peaks).transpose(0, 2, 1), core.shapes_tc_i8)
+    assert np.array_equal(rhythm(peaks) * 64, core.rr_i8)
 
 
 def test_features_of_a_real_record_are_the_cores(real_data: Path) -> None:
@@ -73,8 +73,8 @@ def test_features_of_a_real_record_are_the_cores(real_data: Path) -> None:
     assert record.annotations is not None
     beats = annotated_beats("208", beat_stream(record), record.annotations, rate_hz=record.rate_hz)
     core = beat_windows_of(beat_stream(record), beats.samples)
-    assert np.array_equal(beats.differences_i8, core.differences_i8)
-    assert np.array_equal(beats.rr * 64, core.rr_q6_i8)
+    assert np.array_equal(beats.shapes_ct_i8.transpose(0, 2, 1), core.shapes_tc_i8)
+    assert np.array_equal(beats.rr * 64, core.rr_i8)
 
 
 def test_an_early_beat_shows_in_the_ratios_and_a_steady_rhythm_does_not() -> None:
@@ -88,7 +88,7 @@ def test_an_early_beat_shows_in_the_ratios_and_a_steady_rhythm_does_not() -> Non
 
 
 def test_a_single_beat_has_no_rhythm() -> None:
-    assert rhythm(np.array([10])).tolist() == [[0.0] * 8]
+    assert rhythm(np.array([10])).tolist() == [[0.0] * 10]
 
 
 def test_matching_is_one_to_one_and_takes_the_nearest() -> None:
@@ -117,8 +117,8 @@ def beats_with(classes: str, missed: str = "") -> Beats:
         samples=np.arange(n),
         classes=np.array(list(classes)),
         times_s=np.arange(n) * 1.0,
-        differences_i8=np.zeros((n, 128), dtype=np.int8),
-        rr=np.zeros((n, 8), dtype=np.float32),
+        shapes_ct_i8=np.zeros((n, 2, 128), dtype=np.int8),
+        rr=np.zeros((n, 10), dtype=np.float32),
         missed=tuple(missed),
         missed_s=(0.0,) * len(missed),
     )
@@ -154,13 +154,13 @@ def test_rhythm_speaks_where_morphology_lets_pass() -> None:
     assert classes_said(morphology, None, rule).tolist() == ["N", "N", "V"]
 
 
-def test_the_rhythm_model_has_nine_parameters_and_finds_early_beats() -> None:
+def test_the_rhythm_model_has_eleven_parameters_and_finds_early_beats() -> None:
     rng = np.random.default_rng(0)
     classes = np.array(["N"] * 500 + ["S"] * 20 + ["V"] * 50)
-    rr = 0.05 * rng.standard_normal((570, 8)).astype(np.float32)
+    rr = 0.05 * rng.standard_normal((570, 10)).astype(np.float32)
     rr[500:520, 0] -= 0.5
     model = fit_rhythm(rr, classes)
-    assert model.n_parameters == 9
+    assert model.n_parameters == 11
     assert (model.logits(rr[500:520]) > 0).all()
     assert (model.logits(rr[:500]) > 0).mean() < 0.02
 

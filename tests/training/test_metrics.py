@@ -66,3 +66,7 @@ def test_calibration_error_is_the_gap_between_said_and_seen() -> None:
 
 def test_a_sigmoid_does_not_overflow() -> None:
     assert sigmoid(np.array([-1e4, 0.0, 1e4])).tolist() == [0.0, 0.5, 1.0]
+
+
+def test_the_interval_of_an_unknown_rate_is_unknown() -> None:
+    assert math.isnan(bootstrap(["100", "101"], lambda _drawn: float("nan")).low)

@@ -31,16 +31,16 @@ class Side:
     """The windows of one recording as a job gets them: where they are, which of them, and their labels."""
 
     name: str
-    windows: Path
+    windows: Path  # float32 [n, channels, 128], or [n, 128]
     indices: tuple[int, ...]
     labels: tuple[int, ...]
     weights: tuple[float, ...]
     digest: str
 
     def examples(self) -> Examples:
-        rows = np.load(self.windows, mmap_mode="r")[list(self.indices)]
+        rows = torch.from_numpy(np.array(np.load(self.windows, mmap_mode="r")[list(self.indices)]))
         return Examples(
-            torch.from_numpy(np.array(rows, dtype=np.float32))[:, None],
+            rows if rows.ndim == 3 else rows[:, None],  # blind windows have one channel
             torch.tensor(self.labels, dtype=torch.int64),
             torch.tensor(self.weights, dtype=torch.float32),
         )
