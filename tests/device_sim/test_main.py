@@ -32,7 +32,8 @@ def test_no_command_shows_the_manual_and_is_no_success(capsys: pytest.CaptureFix
 def test_an_unknown_command_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fly"]) == 2
     captured = capsys.readouterr()
-    expected = "wristlead: expected a command (run, show, train, export, bench), got 'fly'; see --help\n"
+    known = ", ".join(ROOMS)
+    expected = f"wristlead: expected a command ({known}), got 'fly'; see --help\n"
     assert (captured.out, captured.err) == ("", expected)
 
 
