@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from device_sim.contract.errors import StreamError
-from training.beats import Beats, annotated_beats
+from training.beats import Beats, annotated_beats, detected_beats
 from training.data import mitdb, nstdb
 from training.data.record import Record
 from training.recipe import BeatRecipe
@@ -71,9 +70,8 @@ def _member(record: Record, recipe: BeatRecipe, workshop: Workshop) -> Member:
 
 def _beats(record: Record, recipe: BeatRecipe) -> Beats:
     assert record.annotations is not None
-    if recipe.peaks == "detected":
-        raise StreamError("peaks = 'detected': the front end has no R-peak detector yet; use 'annotated'")
-    return annotated_beats(record.name, beat_stream(record), record.annotations, rate_hz=record.rate_hz)
+    beats_of = detected_beats if recipe.peaks == "detected" else annotated_beats
+    return beats_of(record.name, beat_stream(record), record.annotations, rate_hz=record.rate_hz)
 
 
 def training_noise(workshop: Workshop) -> NDArray[np.float32]:
