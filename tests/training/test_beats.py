@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from device_sim.beats import beat_windows_of
 from training.beats import Beats, annotated_beats, detected_beats, match
