@@ -70,6 +70,26 @@ class Beat(ctypes.Structure):
     ]
 
 
+class Op(ctypes.Structure):
+    """struct wl_op: one row of the operator table."""
+
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("weight", "bias", "by_q31", "by_shift")),
+        *((name, ctypes.c_int32) for name in ("x", "y", "out")),
+        *((name, ctypes.c_int32) for name in ("in_h", "in_w", "in_c", "out_h", "out_w", "out_c")),
+        *((name, ctypes.c_int16) for name in ("kernel_h", "kernel_w", "stride_h", "stride_w")),
+        *((name, ctypes.c_int16) for name in ("pad_top", "pad_left", "x_zero", "y_zero", "out_zero")),
+        *((name, ctypes.c_int16) for name in ("low", "high")),
+        ("kind", ctypes.c_uint8),
+    ]
+
+
+class Graph(ctypes.Structure):
+    """struct wl_graph: the table and the size of its arena."""
+
+    _fields_ = [("ops", ctypes.POINTER(Op)), ("n_ops", ctypes.c_int32), ("arena_bytes", ctypes.c_int32)]
+
+
 @cache
 def core() -> ctypes.CDLL:
     """The loaded library, its signatures declared and its sizes compared with ours."""
@@ -80,10 +100,12 @@ def core() -> ctypes.CDLL:
     library.wl_sizeof_image.restype = ctypes.c_size_t
     library.wl_sizeof_beat_ring.restype = ctypes.c_size_t
     library.wl_sizeof_beat.restype = ctypes.c_size_t
+    library.wl_sizeof_op.restype = ctypes.c_size_t
     for name, ours, theirs in (
         ("image", ctypes.sizeof(Image), library.wl_sizeof_image()),
         ("beat_ring", ctypes.sizeof(BeatRing), library.wl_sizeof_beat_ring()),
         ("beat", ctypes.sizeof(Beat), library.wl_sizeof_beat()),
+        ("op", ctypes.sizeof(Op), library.wl_sizeof_op()),
     ):
         if ours != theirs:
             raise ContractError(
@@ -116,6 +138,12 @@ def core() -> ctypes.CDLL:
     library.wl_qrs_init.restype = None
     library.wl_qrs_next.argtypes = [ctypes.c_void_p, ctypes.POINTER(BeatRing), ctypes.c_uint32]
     library.wl_qrs_next.restype = ctypes.c_int
+    library.wl_graph_check.argtypes = [ctypes.POINTER(Graph), ctypes.POINTER(ctypes.c_int32)]
+    library.wl_graph_check.restype = ctypes.c_int
+    library.wl_graph_run.argtypes = [ctypes.POINTER(Graph), ctypes.c_void_p]
+    library.wl_graph_run.restype = None
+    library.wl_graph_step.argtypes = [ctypes.POINTER(Graph), ctypes.c_int32, ctypes.c_void_p]
+    library.wl_graph_step.restype = None
     return library
 
 

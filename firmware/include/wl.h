@@ -48,7 +48,11 @@ enum wl_status {
     WL_OK = 0,
     WL_BAD_RATE,            /* rate_hz is none of those the resampler has a table for */
     WL_BAD_GAIN,            /* gain_mul is not positive, or gain_shift is above 30 */
-    WL_BAD_RAILS            /* rail_low is not below rail_high */
+    WL_BAD_RAILS,           /* rail_low is not below rail_high */
+    WL_BAD_OPERATOR,        /* a kind the executor does not know, or no operator at all */
+    WL_BAD_SHAPE,           /* dimensions that do not fit each other, or past the limits of graph.c */
+    WL_BAD_ARENA,           /* an operator would read or write outside the arena */
+    WL_BAD_CONSTANT         /* weights, bias, multipliers, zero points or limits out of range */
 };
 
 /* One bit each; a column carries all that happened in its 16 samples. */
@@ -221,5 +225,58 @@ void wl_beat_make(struct wl_beat_maker *m, const struct wl_beat_ring *beats, uin
  * return              Microseconds, 0 at 256 Hz; -1 for a rate without a table
  */
 int32_t wl_frontend_delay_us(int32_t rate_hz);
+
+/* Kinds of operators a network is made of; the numbers are the ones a bundle's table holds. */
+enum wl_op_kind {
+    WL_OP_CONV2D = 0,
+    WL_OP_DEPTHWISE_CONV2D,
+    WL_OP_DENSE,
+    WL_OP_MAX_POOL,
+    WL_OP_AVERAGE_POOL,
+    WL_OP_ADD,
+    WL_OP_PAD,
+    WL_OP_COPY,             /* a reshape that moves, or one part of a concatenation */
+    WL_OP_SIGMOID,
+    WL_OP_SOFTMAX,
+    WL_OP_KINDS
+};
+
+/* One operator. Maps are NHWC with N = 1; int8 throughout. What a kind does not name it ignores. */
+struct wl_op {
+    const int8_t *weight;   /* OHWI, depthwise HWC, dense OI; sigmoid: 256 codes */
+    const int32_t *bias;    /* one for each output channel; softmax: exp(-d steps) Q23, d = 0..255 */
+    const int32_t *by_q31;  /* multiplier of each output channel; addition: of x, y and their sum */
+    const int8_t *by_shift;
+    int32_t x, y, out;      /* where in the arena, bytes */
+    int32_t in_h, in_w, in_c;
+    int32_t out_h, out_w, out_c;
+    int16_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left;
+    int16_t x_zero, y_zero, out_zero;
+    int16_t low, high;      /* what the output is cut to */
+    uint8_t kind;           /* enum wl_op_kind */
+};
+
+/* A network: the table, and the memory it works in. Inputs and outputs lie in the arena
+ * where the memory plan says; an input is gone once its last reader has run. */
+struct wl_graph {
+    const struct wl_op *ops;
+    int32_t n_ops;
+    int32_t arena_bytes;
+};
+
+/**
+ * Look at every operator once, before the first run
+ * at                  Out: the operator that is refused
+ * return              WL_OK: no run can leave the arena, overflow, or divide by zero
+ *
+ * How much memory the pointers lead to is the one thing it cannot see.
+ */
+enum wl_status wl_graph_check(const struct wl_graph *graph, int32_t *at);
+
+/** Run a checked network on what its inputs hold. */
+void wl_graph_run(const struct wl_graph *graph, int8_t *arena);
+
+/** Run one operator of it: to meter it, or to look at its output. */
+void wl_graph_step(const struct wl_graph *graph, int32_t index, int8_t *arena);
 
 #endif

@@ -7,6 +7,7 @@ size_t wl_sizeof_beat_ring(void);
 size_t wl_sizeof_qrs(void);
 size_t wl_sizeof_beat_maker(void);
 size_t wl_sizeof_beat(void);
+size_t wl_sizeof_op(void);
 
 size_t wl_sizeof_frontend(void)
 {
@@ -36,4 +37,9 @@ size_t wl_sizeof_beat_maker(void)
 size_t wl_sizeof_beat(void)
 {
     return sizeof(struct wl_beat);
+}
+
+size_t wl_sizeof_op(void)
+{
+    return sizeof(struct wl_op);
 }

@@ -10,7 +10,8 @@ from device_sim.contract.tensor import MAX_ELEMENTS, DType, Tensor
 
 
 def tensor(**changed: Any) -> Tensor:
-    return Tensor(**({"name": "t", "shape": (1, 4), "scales": (0.5,), "zero_point": 3} | changed))
+    fields: dict[str, Any] = {"name": "t", "shape": (1, 4), "scales": (0.5,), "zero_point": 3}
+    return Tensor(**(fields | changed))
 
 
 def test_a_tensor_knows_its_size() -> None:

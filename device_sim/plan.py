@@ -1,0 +1,200 @@
+"""Where every tensor lies in the arena, and when: graph -> plan."""
+
+import json
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+from device_sim.contract.graph import Graph
+from device_sim.contract.operators import (
+    Add,
+    Operator,
+    Pool,
+    Reshape,
+    Sigmoid,
+    Softmax,
+    activations_of,
+)
+
+ALIGN_BYTES = 4  # a Cortex-M loads four codes at once
+SHUFFLES = 200  # orders tried where the usual ones leave holes
+SEED = 20261120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One tensor: bytes offset..offset + n_bytes, from the operator that writes it to its last reader."""
+
+    name: str
+    offset_bytes: int
+    n_bytes: int
+    first_step: int  # -1: the caller wrote it
+    last_step: int  # the number of operators: an output, kept until the caller has read it
+    written_over: str | None = None  # the tensor it takes the place of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The whole arena."""
+
+    places: tuple[Place, ...]
+    arena_bytes: int
+    largest_live_bytes: int  # no plan can be smaller: what one operator needs at the same time
+
+    def offset_bytes(self, name: str) -> int:
+        return next(place.offset_bytes for place in self.places if place.name == name)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Life:
+    """A tensor before it has a place."""
+
+    name: str
+    n_bytes: int
+    first_step: int
+    last_step: int
+
+    def meets(self, other: "_Life") -> bool:
+        return self.first_step <= other.last_step and other.first_step <= self.last_step
+
+
+def plan(graph: Graph) -> Plan:
+    """The smallest arena that a few orders of first fit find; they stop at the largest live set."""
+    lives = _lives(graph)
+    over = _written_over(graph, lives)
+    chains = _chains(lives, over)
+    least = _largest_live_bytes(lives, over, len(graph.operators))
+    best: dict[str, int] = {}
+    arena = None
+    for order in _orders(chains):
+        offsets = _first_fit(order, over)
+        needed = max(offsets[name] + life.n_bytes for name, life in lives.items())
+        if arena is None or needed < arena:
+            best, arena = offsets, needed
+        if arena <= least:
+            break
+    assert arena is not None
+    places = tuple(
+        Place(
+            name=life.name,
+            offset_bytes=best[life.name],
+            n_bytes=life.n_bytes,
+            first_step=life.first_step,
+            last_step=life.last_step,
+            written_over=over.get(life.name),
+        )
+        for life in lives.values()
+    )
+    return Plan(places=places, arena_bytes=arena, largest_live_bytes=least)
+
+
+def _aligned(n_bytes: int) -> int:
+    return -(-n_bytes // ALIGN_BYTES) * ALIGN_BYTES
+
+
+def _lives(graph: Graph) -> dict[str, _Life]:
+    first = dict.fromkeys(graph.inputs, -1)
+    last = dict.fromkeys(graph.inputs, -1)
+    for step, operator in enumerate(graph.operators):
+        first[operator.output] = step
+        last[operator.output] = step
+        for name in activations_of(operator):
+            last[name] = step
+    for name in graph.outputs:
+        last[name] = len(graph.operators)
+    return {
+        name: _Life(
+            name=name,
+            n_bytes=_aligned(graph.tensor(name).n_bytes),
+            first_step=first[name],
+            last_step=last[name],
+        )
+        for name in first
+    }
+
+
+def _candidates(operator: Operator) -> tuple[str, ...]:
+    """The inputs an operator's kernel may write over (firmware/src: pool.c, elementwise.c)."""
+    match operator:
+        case Add():
+            return operator.x, operator.y
+        case Pool():
+            return () if operator.pads else (operator.x,)
+        case Reshape() | Sigmoid() | Softmax():
+            return (operator.x,)
+        case _:
+            return ()
+
+
+def _written_over(graph: Graph, lives: dict[str, _Life]) -> dict[str, str]:
+    """Output -> the input whose place it takes: one that nobody reads later and that is large enough."""
+    over = {}
+    for step, operator in enumerate(graph.operators):
+        for name in _candidates(operator):
+            ends_here = lives[name].last_step == step
+            if ends_here and lives[name].n_bytes >= lives[operator.output].n_bytes:
+                over[operator.output] = name
+                break
+    return over
+
+
+def _chains(lives: dict[str, _Life], over: dict[str, str]) -> list[tuple[_Life, ...]]:
+    """Tensors that share an offset, because each is written over the one before."""
+    chains: dict[str, list[_Life]] = {}
+    head: dict[str, str] = {}
+    for name, life in lives.items():
+        head[name] = head[over[name]] if name in over else name
+        chains.setdefault(head[name], []).append(life)
+    return [tuple(chain) for chain in chains.values()]
+
+
+def _largest_live_bytes(lives: dict[str, _Life], over: dict[str, str], n_steps: int) -> int:
+    """What must be there at the same time, at the worst operator."""
+
+    def live(step: int) -> Iterable[int]:
+        for life in lives.values():
+            overlaid = life.name in over and life.first_step == step  # lies in its input, counted already
+            if life.first_step <= step <= life.last_step and not overlaid:
+                yield life.n_bytes
+
+    return max(sum(live(step)) for step in range(-1, n_steps + 1))
+
+
+def _orders(chains: Sequence[tuple[_Life, ...]]) -> Iterable[list[tuple[_Life, ...]]]:
+    """Largest first is usually best; then others, the same on every machine."""
+
+    def size(chain: tuple[_Life, ...]) -> int:
+        return max(life.n_bytes for life in chain)
+
+    def duration(chain: tuple[_Life, ...]) -> int:
+        return chain[-1].last_step - chain[0].first_step
+
+    yield sorted(chains, key=lambda chain: (-size(chain), chain[0].first_step))
+    yield sorted(chains, key=lambda chain: (-duration(chain), -size(chain)))
+    yield sorted(chains, key=lambda chain: -size(chain) * (1 + duration(chain)))
+    rng = random.Random(SEED)
+    for _ in range(SHUFFLES):
+        shuffled = list(chains)
+        rng.shuffle(shuffled)
+        yield shuffled
+
+
+def _first_fit(order: Sequence[tuple[_Life, ...]], over: dict[str, str]) -> dict[str, int]:
+    """The lowest offset at which a chain meets nothing that is there at the same time."""
+    placed: list[tuple[_Life, int]] = []
+    for chain in order:
+        starts = sorted({0, *(offset + life.n_bytes for life, offset in placed)})
+        offset = next(start for start in starts if not _collides(chain, start, placed))
+        placed += [(life, offset) for life in chain]
+    return {life.name: offset for life, offset in placed}
+
+
+def _collides(chain: tuple[_Life, ...], start: int, placed: Sequence[tuple[_Life, int]]) -> bool:
+    return any(
+        life.meets(other) and start < offset + other.n_bytes and offset < start + life.n_bytes
+        for other, offset in placed
+        for life in chain
+    )
