@@ -32,9 +32,6 @@ class Augment:
         if spec.gain_octaves:
             octaves = (torch.rand((n, 1, 1), generator=generator) * 2 - 1) * spec.gain_octaves
             x_bct = x_bct * torch.exp2(octaves)
-        if spec.shape_dropout:
-            is_shown = torch.rand((n, 1, 1), generator=generator) >= spec.shape_dropout
-            x_bct = torch.cat([x_bct[:, :1], x_bct[:, 1:] * is_shown], dim=1)
         return x_bct
 
     def _noise(self, x_bct: Tensor, generator: torch.Generator) -> Tensor:

@@ -26,14 +26,10 @@ class AugmentSpec:
     noise_snr_db_min: float = 0.0
     noise_snr_db_max: float = 24.0
     noise_rms_max: float = 0.0  # instead of an SNR: noise of up to this RMS, where the window is a difference
-    shape_dropout: float = (
-        0.0  # how often only the first channel is shown: the others are a hint, not the rule
-    )
 
     def __post_init__(self) -> None:
-        for name, chance in (("noise_chance", self.noise_chance), ("shape_dropout", self.shape_dropout)):
-            if not 0.0 <= chance <= 1.0:
-                raise ContractError(f"{name}: expected 0..1, got {chance}")
+        if not 0.0 <= self.noise_chance <= 1.0:
+            raise ContractError(f"noise_chance: expected 0..1, got {self.noise_chance}")
         if self.noise_rms_max and self.noise_snr_db_min != 0.0:
             raise ContractError("noise_rms_max: contradicts noise_snr_db_min; noise has one scale")
         if self.noise_snr_db_min > self.noise_snr_db_max:
