@@ -7,15 +7,18 @@ from typing import Any
 
 import torch
 
-from training.data import mitdb, nstdb
+from training.data import cinc2017, mitdb, nstdb
 from training.figures import learning_curve, personal_pictures
 from training.options import OneLineParser, add_options, workshop_of
 from training.progress import teller
+from training.protocols.external import judge_external, train_external
 from training.protocols.personal import run_personal, weights_path
 from training.protocols.personal_report import measure
 from training.protocols.strangers import StrangerRecipe, adapt_on_folds, train_strangers
 from training.protocols.temporal import run_temporal
 from training.provenance import write_json
+from training.quality_recipe import ExternalRecipe
+from training.quality_splits import NOISE_S
 from training.recipe import FirstMinutesRecipe, PersonalRecipe, Recipe, read_recipe
 from training.results_folder import ADAPTED_VERDICT, RESULTS, VERDICT, Results, tables_of
 from training.splits import folds_of
@@ -55,6 +58,8 @@ def train_recipe(recipe: Recipe, results: Results, workshop: Workshop) -> None:
         train_personal(recipe, results, workshop)
     elif isinstance(recipe, FirstMinutesRecipe):
         train_on_first_minutes(recipe, results, workshop)
+    elif isinstance(recipe, ExternalRecipe):
+        train_on_the_noise_bench(recipe, results, workshop)
     else:
         train_on_strangers(recipe, results, workshop)
 
@@ -113,6 +118,25 @@ def train_on_first_minutes(recipe: FirstMinutesRecipe, results: Results, worksho
             "first_s": recipe.adapt.first_s,
         },
         weights={},
+    )
+
+
+def train_on_the_noise_bench(recipe: ExternalRecipe, results: Results, workshop: Workshop) -> None:
+    """Trained without CinC 2017; `metrics.json` is external-dev, which chooses between recipes."""
+    trained = train_external(recipe, workshop)
+    metrics = judge_external(recipe, trained.weights, "external-dev", workshop)
+    results.write(
+        recipe,
+        metrics,
+        data=trained.data,
+        licences={room.SOURCE: room.LICENCE for room in (mitdb, nstdb, cinc2017)},
+        splits={
+            "train": recipe.train_records,
+            "validation": recipe.validation_records,
+            "noise seconds": NOISE_S,
+            "external": "quality_splits.external_side(name)",
+        },
+        weights={f"weights-s{seed}.safetensors": path for seed, path in trained.weights.items()},
     )
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from device_sim.contract.errors import ContractError
+from training.quality_nets import QUALITY_NETS
 
 WINDOW_SAMPLES = 128  # one second of the beat stream
 WIDTH = 32
@@ -142,6 +143,7 @@ NETS: Mapping[str, Callable[[], nn.Module]] = {
     "cardiacnet": CardiacNet,
     "cardiacnet_replicate": lambda: CardiacNet("replicate"),
     "beat_tiny": BeatTiny,
+    **QUALITY_NETS,
 }
 
 

@@ -7,6 +7,8 @@ from typing import Literal
 
 from device_sim.contract.errors import ContractError
 from training.nets import NETS
+from training.quality_nets import QUALITY_NETS
+from training.quality_recipe import ExternalRecipe
 from training.splits import DS1, DS2, FIRST_MINUTES_S, NAMED_EXCEPTIONS, check_no_leak
 from training.tables import build, read_toml
 from training.windows import RULES
@@ -224,18 +226,20 @@ class FirstMinutesRecipe:
         )
 
 
-Recipe = PersonalRecipe | BlindRecipe | BeatRecipe | FirstMinutesRecipe
+Recipe = PersonalRecipe | BlindRecipe | BeatRecipe | FirstMinutesRecipe | ExternalRecipe
 KINDS: dict[str, type[Recipe]] = {
     "P1": PersonalRecipe,
     "P2": FirstMinutesRecipe,
     "P3-blind": BlindRecipe,
     "P3-beat": BeatRecipe,
+    "external": ExternalRecipe,
 }
 
 
 def check_names(net: str, rule: str) -> None:
-    if net not in NETS:
-        raise ContractError(f"net: expected one of {', '.join(NETS)}, got {net}")
+    known = [name for name in NETS if name not in QUALITY_NETS]
+    if net not in known:
+        raise ContractError(f"net: expected one of {', '.join(known)}, got {net}")
     if rule not in RULES:
         raise ContractError(f"rule: expected one of {', '.join(RULES)}, got {rule}")
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from device_sim.contract.errors import ContractError, DigestError, StreamError
 from training.data.cache import copy_whole, write_whole
+from training.protocols.external_report import ExternalMetrics
+from training.protocols.external_report import render as render_external
 from training.protocols.personal_report import PersonalMetrics
 from training.protocols.personal_report import render as render_personal
 from training.protocols.strangers_report import StrangerMetrics
@@ -21,8 +23,9 @@ from training.tables import build
 RECIPE, RUN, METRICS, VERDICT = "recipe.toml", "run.json", "metrics.json", "verdict.json"
 ADAPTED_VERDICT = "verdict-adapted.json"  # thresholds of P4
 RESULTS = Path(__file__).parent / "results"
+EXTERNAL_TEST = "external-test.json"  # written once per final net
 OPENINGS = "openings.jsonl"  # beside the results folders: every look at a test side, once per final net
-Metrics = PersonalMetrics | StrangerMetrics
+Metrics = PersonalMetrics | StrangerMetrics | ExternalMetrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,19 +81,24 @@ def read_metrics(path: Path) -> Metrics:
     table = read_json(path)
     if table.get("protocol") == "P1":
         return build(PersonalMetrics, without_nulls(table), where=str(path))
+    if table.get("protocol") == "external":
+        return build(ExternalMetrics, without_nulls(table), where=str(path))
     return build(StrangerMetrics, without_nulls(table), where=str(path))
 
 
 def tables_of(folder: Path) -> str:
     """Every table of a results folder, from what is written there."""
-    files = [path for path in (folder / METRICS, *sorted(folder.glob("p?-*.json"))) if path.exists()]
+    named = (folder / METRICS, folder / EXTERNAL_TEST, *sorted(folder.glob("p?-*.json")))
+    files = [path for path in named if path.exists()]
     if not files:
         raise StreamError(f"{folder}: expected {METRICS}, there is nothing; `wristlead train` writes it")
     return "\n\n".join(render(read_metrics(path)) for path in files)
 
 
 def render(metrics: Metrics) -> str:
-    return render_personal(metrics) if isinstance(metrics, PersonalMetrics) else render_strangers(metrics)
+    if isinstance(metrics, PersonalMetrics):
+        return render_personal(metrics)
+    return render_external(metrics) if isinstance(metrics, ExternalMetrics) else render_strangers(metrics)
 
 
 def check_weights(folder: Path, names: Sequence[str]) -> None:

@@ -1,0 +1,283 @@
+"""The external protocol from recipe to tables, on made-up sets; and what it refuses."""
+
+import csv
+import io
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from device_sim.contract.errors import ContractError, DigestError
+from training.cinc_windows import cut, read_windows
+from training.cli import main as train
+from training.data.cache import Cache
+from training.data.place import open_place
+from training.data.quality_marks import accuses
+from training.jobs import Workers
+from training.protocols.cli import main as evaluate
+from training.protocols.external import BASELINE, qrs_prominence
+from training.protocols.external_report import ExternalMetrics
+from training.quality_splits import external_side
+from training.recipe import read_recipe
+from training.results_folder import read_metrics
+from training.workshop import Workshop
+
+RECIPE = Path(__file__).parents[2] / "training" / "recipes" / "quality-tiny.toml"
+TRAIN, VALIDATION = ("101", "106", "108"), ("105", "112")
+NAMES = tuple(f"A{index:05d}" for index in range(1, 41))
+LABELS = ("N", "A", "O", "~")
+RATE_HZ = 360
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five recordings with beats, ten minutes of three noises, forty short recordings with labels."""
+    folder = tmp_path_factory.mktemp("quality-sets")
+    for index, name in enumerate(TRAIN + VALIDATION):
+        write_hearts(folder / "mitdb", name, seed=index)
+    for index, name in enumerate(("bw", "em", "ma")):
+        write_noise(folder / "nstdb", name, seed=index)
+    write_cinc(folder / "training2017.zip")
+    return folder
+
+
+def beats(
+    n_samples: int, rate_hz: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Millivolts, and where the beats are."""
+    x_mv = 0.01 * rng.standard_normal(n_samples)
+    at = np.arange(rate_hz // 2, n_samples - rate_hz // 2, round(rate_hz * rng.uniform(0.7, 0.9)))
+    reach = np.arange(-rate_hz // 6, rate_hz // 6)
+    for one in at:
+        x_mv[one + reach] += np.exp(-0.5 * (reach / (0.015 * rate_hz)) ** 2)
+    return x_mv, at
+
+
+def write_hearts(folder: Path, name: str, *, seed: int) -> None:
+    import wfdb
+
+    folder.mkdir(exist_ok=True)
+    x_mv, at = beats(RATE_HZ * 100, RATE_HZ, np.random.default_rng(seed))
+    write_signal(folder, name, x_mv, ["MLII", "V5"])
+    wfdb.wrann(name, "atr", sample=at, symbol=["N"] * len(at), write_dir=str(folder))
+
+
+def write_noise(folder: Path, name: str, *, seed: int) -> None:
+    folder.mkdir(exist_ok=True)
+    noise = np.convolve(np.random.default_rng(seed).standard_normal(RATE_HZ * 600), np.ones(9) / 9, "same")
+    write_signal(folder, name, noise, ["noise1", "noise2"])
+
+
+def write_signal(folder: Path, name: str, x_mv: NDArray[np.float64], leads: list[str]) -> None:
+    import wfdb
+
+    counts = np.clip(np.rint(x_mv * 200 + 1024), 0, 2047).astype(np.int64)
+    wfdb.wrsamp(
+        name,
+        fs=RATE_HZ,
+        units=["mV", "mV"],
+        sig_name=leads,
+        d_signal=np.stack([counts, counts], axis=1),
+        fmt=["212", "212"],
+        adc_gain=[200.0, 200.0],
+        baseline=[1024, 1024],
+        write_dir=str(folder),
+    )
+
+
+def write_cinc(path: Path) -> None:
+    """Every fourth recording is noise; the last is shorter than a window."""
+    from scipy.io import savemat
+
+    rows = []
+    with zipfile.ZipFile(path, "w") as archive:
+        for index, name in enumerate(NAMES):
+            rng = np.random.default_rng(index)
+            label = LABELS[index % 4]
+            x_mv, _ = beats(300 * (4 if name == NAMES[-1] else int(rng.integers(9, 25))), 300, rng)
+            if label == "~":
+                x_mv = np.convolve(rng.standard_normal(len(x_mv)), np.ones(7) / 3, "same")
+            buffer = io.BytesIO()
+            savemat(buffer, {"val": np.rint(x_mv * 1000).astype(np.int16)[None]}, format="4")
+            archive.writestr(f"training2017/{name}.mat", buffer.getvalue())
+            rows.append((name, label))
+        table = io.StringIO()
+        csv.writer(table).writerows(rows)
+        archive.writestr("training2017/REFERENCE.csv", table.getvalue())
+
+
+def written(folder: Path, **changes: str) -> Path:
+    """The tree's recipe, small enough for a test."""
+    text = RECIPE.read_text()
+    short = {
+        "name": '"quality-tiny"',
+        "seeds": "[0, 1]",
+        "hours": "0.12",
+        "validation_hours": "0.06",
+        "train_records": json.dumps(TRAIN),
+        "validation_records": json.dumps(VALIDATION),
+        **changes,
+    }
+    fit = {"epochs": "3", "windows_per_epoch": "256", "batch_size": "32"}
+    head, tail = text.split("[bench]")
+    lines = [line for line in head.splitlines() if line.split(" =")[0] not in short]
+    head = "\n".join([*lines, *(f"{key} = {value}" for key, value in short.items())])
+    tail = "\n".join(
+        f"{line.split(' =')[0]} = {fit[line.split(' =')[0]]}" if line.split(" =")[0] in fit else line
+        for line in tail.splitlines()
+    )
+    path = folder / "quality-tiny.toml"
+    path.write_text(f"{head}\n[bench]{tail}\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(sets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    bench = tmp_path_factory.mktemp("quality-bench")
+    out = bench / "results"
+    assert train([str(written(bench)), "--out", str(out), *options(sets, bench)]) == 0
+    return out
+
+
+def options(sets: Path, bench: Path) -> list[str]:
+    return ["--data", str(sets), "--cache", str(bench / "cache")]
+
+
+def test_training_looks_at_dev_and_leaves_test_closed(trained: Path) -> None:
+    metrics = read_metrics(trained / "metrics.json")
+    assert isinstance(metrics, ExternalMetrics)
+    assert metrics.judged_on == "external-dev"
+    assert metrics.n_recordings == sum(external_side(name) == "external-dev" for name in NAMES)
+    assert not (trained / "external-test.json").exists()
+    run = json.loads((trained / "run.json").read_text())
+    assert set(run["weights_sha256"]) == {"weights-s0.safetensors", "weights-s1.safetensors"}
+    assert run["splits"]["noise seconds"]["train"] == [0, 1080]
+
+
+def test_the_baseline_stands_in_the_nets_table_and_blanked_rows_beside_them(trained: Path) -> None:
+    metrics = read_metrics(trained / "metrics.json")
+    assert isinstance(metrics, ExternalMetrics)
+    scorers = list(dict.fromkeys(row.scorer for row in metrics.rows))
+    assert scorers == [
+        BASELINE,
+        *(f"quality_tiny s{seed}{tail}" for seed in (0, 1) for tail in ("", ", blanked")),
+    ]
+    assert {row.view for row in metrics.rows} == {"5 s", "15 s, causal", "5 s, not the first", "recording"}
+    for row in metrics.rows:
+        one = next(one for one in row.figures if one.name == "AUC")
+        assert one.low <= one.value <= one.high
+        assert row.value("BA, best possible") >= row.value("BA, MIT-BIH") - 1e-12
+        assert row.value("BA, dev") == pytest.approx(row.value("BA, best possible"))
+
+
+def test_the_nets_know_made_up_noise(trained: Path) -> None:
+    metrics = read_metrics(trained / "metrics.json")
+    assert isinstance(metrics, ExternalMetrics)
+    assert metrics.row("quality_tiny s0", "recording").value("AUC") > 0.9
+
+
+def test_opening_the_test_side_is_logged_once_and_uses_devs_thresholds(
+    sets: Path, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = trained.parent / "openings.jsonl"
+    command = [str(trained), "--protocol", "external", "--openings", str(log)]
+    for _ in range(2):
+        assert evaluate([*command, *options(sets, trained.parent)]) == 0
+    assert "judged on external-test" in capsys.readouterr().out
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(line["recipe"], line["protocol"]) for line in lines] == [("quality-tiny", "external")]
+    dev, test = read_metrics(trained / "metrics.json"), read_metrics(trained / "external-test.json")
+    assert isinstance(dev, ExternalMetrics)
+    assert isinstance(test, ExternalMetrics)
+    assert test.thresholds == dev.thresholds
+    assert dev.n_recordings + test.n_recordings == len(NAMES)
+    assert evaluate([str(trained)]) == 0
+    assert capsys.readouterr().out.count("judged on external-") == 2
+
+
+def test_weights_that_were_changed_are_not_judged(sets: Path, trained: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(trained, copy)
+    shutil.copy(copy / "weights-s0.safetensors", copy / "weights-s1.safetensors")
+    log = tmp_path / "openings.jsonl"
+    with pytest.raises(DigestError, match=r"weights-s1\.safetensors: expected sha256"):
+        evaluate(
+            [str(copy), "--protocol", "external", "--openings", str(log), *options(sets, trained.parent)]
+        )
+    assert not log.exists()
+
+
+def test_a_recipe_of_another_protocol_is_not_opened_as_p3(sets: Path, trained: Path) -> None:
+    with pytest.raises(ContractError, match="expected a recipe that trains on DS1, got external"):
+        evaluate([str(trained), "--protocol", "P3", *options(sets, trained.parent)])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train_records": '["101", "118"]'}, "train_records: expected records of train, got 118"),
+        ({"validation_records": '["101"]'}, "validation_records: expected records of validation, got 101"),
+        ({"net": '"beat_tiny"'}, "net: expected one of light_cnn, quality_tiny, got beat_tiny"),
+        ({"hours": "0"}, "hours: expected more than 0"),
+    ],
+)
+def test_a_recipe_that_leaks_or_makes_no_sense_is_refused(
+    tmp_path: Path, changes: dict[str, str], message: str
+) -> None:
+    with pytest.raises(ContractError, match=message):
+        read_recipe(written(tmp_path, **changes))
+
+
+def test_beats_are_not_judged_by_a_quality_net(tmp_path: Path) -> None:
+    text = (RECIPE.parent / "p3-beat.toml").read_text().replace('"beat_tiny"', '"quality_tiny"')
+    (tmp_path / "p3.toml").write_text(text)
+    with pytest.raises(ContractError, match="net: expected one of cardiacnet"):
+        read_recipe(tmp_path / "p3.toml")
+
+
+def test_windows_lie_in_one_recording_and_what_is_left_over_is_dropped() -> None:
+    lengths = np.array([200, 79, 160])
+    codes = np.repeat(np.arange(3), lengths)[:, None].repeat(32, axis=1).astype(np.int8)
+    found = cut(codes, lengths, ("a", "b", "c"), ("normal", "af", "noise"))
+    assert found.recording.tolist() == [0, 0, 2, 2]
+    assert found.position.tolist() == [0, 1, 0, 1]
+    assert [np.unique(image).tolist() for image in found.codes_st_i8] == [[0], [0], [2], [2]]
+    assert found.is_clean.tolist() == [True, True, False, False]
+
+
+def test_a_side_holds_its_own_recordings_and_keeps_their_columns(sets: Path, tmp_path: Path) -> None:
+    workshop = Workshop(data=sets, cache=Cache(tmp_path), workers=Workers(), tell=lambda _line: None)
+    dev, again = read_windows(workshop, "external-dev"), read_windows(workshop, "external-dev")
+    assert np.array_equal(dev.codes_st_i8, again.codes_st_i8)
+    assert all(external_side(name) == "external-dev" for name in dev.names)
+    assert set(dev.names).isdisjoint(read_windows(workshop, "external-test").names)
+
+
+def test_a_set_of_other_bytes_has_another_fingerprint(sets: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.zip"
+    shutil.copy(sets / "training2017.zip", other)
+    before = open_place(other).fingerprint()
+    assert before == open_place(sets / "training2017.zip").fingerprint()
+    with zipfile.ZipFile(other, "a") as archive:
+        archive.writestr("training2017/A99999.mat", b"more")
+    assert open_place(other).fingerprint() != before
+
+
+def test_pulses_stand_out_and_a_level_does_not() -> None:
+    flat = np.zeros((1, 32, 80), np.int8)
+    pulsed = flat.copy()
+    pulsed[:, 8:18, ::6] = 60
+    assert qrs_prominence(flat).tolist() == [0.0]
+    assert qrs_prominence(pulsed)[0] > 20
+
+
+@pytest.mark.parametrize(
+    ("subtype", "column", "is_accused"),
+    [(0, 0, False), (1, 0, True), (1, 1, False), (2, 1, True), (3, 1, True), (16, 0, True), (-1, 1, True)],
+)
+def test_a_quality_mark_accuses_leads_by_its_bits(subtype: int, column: int, is_accused: bool) -> None:
+    assert accuses(subtype, column) == is_accused

@@ -1,0 +1,104 @@
+"""CinC 2017 as the device sees it: whole recordings through the front end, cut into five-second windows.
+
+A recording begins where the front end begins: the first 2.5 s of columns still see the time before
+the first sample. They are kept, since the paper counts every five seconds; figures also stand without each
+first window.
+A window inherits the label of its recording; what is left over at the end belongs to no window.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device_sim.frontend import columns_of
+from training.data import cinc2017
+from training.data.place import Place, open_place
+from training.quality_set import COLUMNS
+from training.quality_splits import ExternalSide, external_side
+from training.workshop import Workshop
+
+VERSION = "1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CincWindows:
+    """Windows of one side, recording by recording, in time order."""
+
+    codes_st_i8: NDArray[np.int8]  # [n, 32, 80]
+    recording: NDArray[np.int64]  # index into `names`
+    position: NDArray[np.int64]  # within the recording: 0 is the one that begins with it
+    names: tuple[str, ...]
+    labels: tuple[str, ...]  # of recordings: normal, af, other, noise
+
+    def __len__(self) -> int:
+        return len(self.recording)
+
+    @property
+    def window_labels(self) -> NDArray[np.str_]:
+        return np.array(self.labels)[self.recording]
+
+    @property
+    def is_clean(self) -> NDArray[np.bool_]:
+        is_clean: NDArray[np.bool_] = self.window_labels != "noise"
+        return is_clean
+
+
+def read_windows(workshop: Workshop, side: ExternalSide) -> CincWindows:
+    """Every window of the recordings on one side; nothing of the other is opened."""
+    place = cinc2017.find(workshop.data)
+    labels = cinc2017.labels(place)
+    names = tuple(name for name in labels if external_side(name) == side)
+    made: dict[str, NDArray[Any]] = {}
+
+    def kept(which: str) -> NDArray[Any]:
+        def make() -> NDArray[Any]:
+            if not made:
+                made.update(zip(("codes", "lengths"), _columns_of_all(place, names, workshop), strict=True))
+            return made[which]
+
+        return workshop.cache.array(
+            f"cinc2017-{which}-{side}", VERSION, place.fingerprint(), " ".join(names), make=make
+        )
+
+    return cut(kept("codes"), kept("lengths"), names, tuple(labels[name] for name in names))
+
+
+def cut(
+    codes_ts_i8: NDArray[np.int8], lengths: NDArray[np.int64], names: Sequence[str], labels: Sequence[str]
+) -> CincWindows:
+    """Recordings end to end into windows that do not overlap and never cross into the next recording."""
+    counts = lengths // COLUMNS
+    offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    recording = np.repeat(np.arange(len(names)), counts)
+    position = np.arange(counts.sum()) - np.repeat(np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
+    starts = offsets[recording] + position * COLUMNS
+    whole = np.lib.stride_tricks.sliding_window_view(codes_ts_i8, COLUMNS, axis=0)
+    return CincWindows(
+        codes_st_i8=whole[starts],
+        recording=recording,
+        position=position,
+        names=tuple(names),
+        labels=tuple(labels),
+    )
+
+
+def recording_codes(place: Place, name: str) -> NDArray[np.int8]:
+    """Columns of a whole recording at its 300 Hz, 1 uV per count."""
+    record = cinc2017.read(place, name)
+    return columns_of(record.counts_i32, rate_hz=record.rate_hz, uv_per_count=record.uv_per_count).codes_ts_i8
+
+
+def _columns_of_all(
+    place: Place, names: Sequence[str], workshop: Workshop
+) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+    """Recordings end to end, and how many columns each has."""
+    found = []
+    with place.as_folder([f"{name}.mat" for name in names]) as folder:
+        local = open_place(folder)
+        for done, name in enumerate(names, start=1):
+            found.append(recording_codes(local, name))
+            workshop.tell(f"CinC 2017: {done} of {len(names)} recordings")
+    return np.concatenate(found), np.array([len(codes) for codes in found])

@@ -1,0 +1,184 @@
+"""Quality nets trained on MIT-BIH and NSTDB, judged on CinC 2017, of which they never saw a sample.
+
+External-dev (30 % of the recordings) is looked at whenever a recipe is trained: it chooses between recipes.
+External-test is opened once per final net, by `wristlead evaluate`. Thresholds come from MIT-BIH's validation
+part, and from dev; never from the side they are judged on but for the row that says 'best'.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device_sim.frontend import WAVELET_ROWS, row_hz
+from training.checkpoint import read_checkpoint, write_checkpoint
+from training.cinc_windows import CincWindows, read_windows
+from training.data.cache import Cache
+from training.jobs import Document, Job, Workers, key_of, path_of, run_jobs
+from training.nets import make_net
+from training.protocols.external_report import ExternalMetrics, Row, Threshold, row_of, views_of
+from training.quality_fit import blanked, clean_logits, fit_quality
+from training.quality_metrics import best_threshold
+from training.quality_recipe import ExternalRecipe
+from training.quality_set import QualitySet, make_set
+from training.quality_splits import ExternalSide
+from training.workshop import Workshop
+
+Floats = NDArray[np.float64]
+Scorer = Callable[[NDArray[np.int8]], Floats]  # images [n, 32, 80] -> how clean each is
+BASELINE = "QRS prominence"
+QRS_BAND_HZ = (8.0, 30.0)
+N_RESAMPLES = 500
+MITBIH, DEV = "MIT-BIH", "dev"
+SINGLE = "5 s"  # the view that MIT-BIH's threshold is chosen on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedQuality:
+    """The nets of a recipe, by seed."""
+
+    weights: Mapping[int, Path]
+    curves: Mapping[int, tuple[Mapping[str, float], ...]]
+    data: Mapping[str, str]  # set -> digest of what it was made of
+
+
+def train_external(recipe: ExternalRecipe, workshop: Workshop) -> TrainedQuality:
+    """One job a seed; the sets are made once and mapped by every job."""
+    train, validation = sets_of(recipe, workshop)
+    jobs = [_job(recipe, seed, train, validation, workshop) for seed in recipe.seeds]
+    documents = run_jobs(jobs, workshop.jobs, workshop.workers, on_done=workshop.count(recipe.name))
+    return TrainedQuality(
+        weights={seed: job.arguments["weights"] for seed, job in zip(recipe.seeds, jobs, strict=True)},
+        curves={
+            seed: tuple(documents[job.key]["curve"]) for seed, job in zip(recipe.seeds, jobs, strict=True)
+        },
+        data={"noise bench, train": train.digest, "noise bench, validation": validation.digest},
+    )
+
+
+def sets_of(recipe: ExternalRecipe, workshop: Workshop) -> tuple[QualitySet, QualitySet]:
+    """What trains and what validates; the seed of the sets is not the seed of the nets."""
+    train = make_set(
+        workshop, "train", recipe.bench, hours=recipe.hours, seed=0, records=recipe.train_records
+    )
+    return train, validation_of(recipe, workshop)
+
+
+def validation_of(recipe: ExternalRecipe, workshop: Workshop) -> QualitySet:
+    return make_set(
+        workshop,
+        "validation",
+        recipe.bench,
+        hours=recipe.validation_hours,
+        seed=0,
+        records=recipe.validation_records,
+    )
+
+
+def fit_job(*, recipe: ExternalRecipe, seed: int, data: Path, cache: Path, weights: Path) -> Document:
+    """One net; its sets are in the cache already."""
+    workshop = Workshop(data=data, cache=Cache(cache), workers=Workers(), tell=lambda _line: None)
+    train, validation = sets_of(recipe, workshop)
+    net = make_net(recipe.net, seed=seed)
+    curve = fit_quality(net, train, validation, recipe.fit, seed=seed, resume=weights.with_suffix(".resume"))
+    digest = write_checkpoint(weights, recipe.net, net.state_dict())
+    return {"sha256": digest, "curve": [asdict(epoch) for epoch in curve]}
+
+
+def judge_external(
+    recipe: ExternalRecipe,
+    weights: Mapping[int, Path],
+    side: ExternalSide,
+    workshop: Workshop,
+    *,
+    known: Sequence[Threshold] = (),
+) -> ExternalMetrics:
+    """Every net and the trivial baseline on one side; `known` are the thresholds that dev chose."""
+    windows, validation = read_windows(workshop, side), validation_of(recipe, workshop)
+    rows: list[Row] = []
+    thresholds = list(known)
+    for name, scorer in scorers_of(recipe, weights).items():
+        if not known:
+            thresholds += choose_thresholds(name, scorer, validation, windows)
+        rows += rows_of(name, scorer(windows.codes_st_i8), windows, thresholds)
+        workshop.tell(f"{recipe.name}: {name} judged on {side}")
+    present = len(np.unique(windows.recording))
+    return ExternalMetrics(
+        protocol="external",
+        recipe=recipe.name,
+        net=recipe.net,
+        judged_on=side,
+        seeds=tuple(weights),
+        n_recordings=len(windows.names),
+        n_too_short=len(windows.names) - present,
+        thresholds=tuple(thresholds),
+        rows=tuple(rows),
+    )
+
+
+def scorers_of(recipe: ExternalRecipe, weights: Mapping[int, Path]) -> dict[str, Scorer]:
+    """By name: the baseline, then each net as it is and without the rows that tell recorders apart."""
+    found: dict[str, Scorer] = {BASELINE: qrs_prominence}
+    for seed, path in weights.items():
+        net = read_checkpoint(path, recipe.net)
+        name = f"{recipe.net} s{seed}"
+        found[name] = lambda codes, net=net: clean_logits(net, codes)  # type: ignore[misc]
+        found[f"{name}, blanked"] = lambda codes, net=net: clean_logits(  # type: ignore[misc]
+            net, blanked(codes)
+        )
+    return found
+
+
+def choose_thresholds(
+    name: str, scorer: Scorer, validation: QualitySet, windows: CincWindows
+) -> list[Threshold]:
+    """One from MIT-BIH's validation part for every view, one from dev for each."""
+    every_fifth = np.arange(0, len(validation), 5)  # windows overlap by four fifths
+    scores = scorer(validation.windows(every_fifth))
+    logit = best_threshold(scores, validation.clean[every_fifth] >= 0.5)
+    found = [Threshold(scorer=name, view=SINGLE, chosen_on=MITBIH, logit=logit)]
+    for view in views_of(windows, scorer(windows.codes_st_i8)):
+        logit = best_threshold(view.scores, view.is_clean)
+        found.append(Threshold(scorer=name, view=view.name, chosen_on=DEV, logit=logit))
+    return found
+
+
+def rows_of(name: str, scores: Floats, windows: CincWindows, thresholds: Sequence[Threshold]) -> list[Row]:
+    """Every view of one scorer, each with the thresholds that are meant for it."""
+    rows = []
+    for view in views_of(windows, scores):
+        logits = {
+            one.chosen_on: one.logit
+            for one in thresholds
+            if one.scorer == name and (one.chosen_on == MITBIH or one.view == view.name)
+        }
+        rows.append(row_of(name, view, len(windows.names), logits, N_RESAMPLES))
+    return rows
+
+
+def qrs_prominence(codes_st_i8: NDArray[np.int8]) -> Floats:
+    """The trivial baseline: how far the rows of a QRS rise above their own quiet, p90 - p40 over time."""
+    low_hz, high_hz = QRS_BAND_HZ
+    rows = [row for row in range(WAVELET_ROWS) if low_hz <= row_hz(row) <= high_hz]
+    level = codes_st_i8[:, rows].mean(axis=1)
+    high, low = np.percentile(level, [90, 40], axis=1)
+    prominence: Floats = high - low
+    return prominence
+
+
+def _job(
+    recipe: ExternalRecipe, seed: int, train: QualitySet, validation: QualitySet, workshop: Workshop
+) -> Job:
+    key = key_of(
+        f"external-{recipe.net}-s{seed}", recipe.net, recipe.fit, seed, train.digest, validation.digest
+    )
+    arguments = {
+        "recipe": recipe,
+        "seed": seed,
+        "data": workshop.data,
+        "cache": workshop.cache.folder,
+        "weights": path_of(workshop.jobs, key).with_suffix(".safetensors"),
+    }
+    return Job(key, fit_job, arguments)
