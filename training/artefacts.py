@@ -70,6 +70,14 @@ def baseline_jumps(rng: np.random.Generator, n_samples: int, _rate_hz: int) -> F
     return x
 
 
+def contact(rng: np.random.Generator, n_samples: int, rate_hz: int) -> Floats:
+    """What follows when skin meets electrode: millivolts of offset that drift away in some seconds."""
+    t = np.arange(n_samples) / rate_hz
+    size = rng.choice([-1, 1]) * np.exp(rng.uniform(-2, 2))
+    drift: Floats = size * (rng.uniform(0, 1) + np.exp(-t / np.exp(rng.uniform(np.log(0.1), np.log(3)))))
+    return drift
+
+
 def gain_step(rng: np.random.Generator, n_samples: int) -> Floats:
     """A factor of 1 that becomes another one, up to twice or half, from somewhere on."""
     gain = np.ones(n_samples)

@@ -12,6 +12,7 @@ from training.figures import learning_curve, personal_pictures
 from training.options import OneLineParser, add_options, workshop_of
 from training.progress import teller
 from training.protocols.external import judge_external, train_external
+from training.protocols.external_figures import roc_picture
 from training.protocols.personal import run_personal, weights_path
 from training.protocols.personal_report import measure
 from training.protocols.strangers import StrangerRecipe, adapt_on_folds, train_strangers
@@ -138,6 +139,7 @@ def train_on_the_noise_bench(recipe: ExternalRecipe, results: Results, workshop:
         },
         weights={f"weights-s{seed}.safetensors": path for seed, path in trained.weights.items()},
     )
+    roc_picture(results.folder / "roc-dev.png", metrics)
 
 
 def _row(epoch: Mapping[str, Any]) -> tuple[float, float, float, float]:

@@ -32,7 +32,8 @@ class BenchSpec:
     snr_high_db: float = 24.0
     clean_chance: float = 0.3  # nothing is added
     synthetic_chance: float = 0.5  # of a noisy one: made-up noise instead of NSTDB's
-    mains_chance: float = 0.3
+    quiet_chance: float = 0.6  # the hiss of the tape is taken out altogether
+    mains_chance: float = 0.2
     wander_chance: float = 0.5
     taps_chance: float = 0.15
     jumps_chance: float = 0.1
@@ -91,6 +92,7 @@ def bench(
     n_before = SETTLE_S * rate_hz
     if rng.random() < spec.fresh_chance:
         ecg_uv, readable, n_before = ecg_uv[n_before:], readable[n_before:], 0
+        ecg_uv = ecg_uv + artefacts.contact(rng, len(ecg_uv), rate_hz) * QRS_UV  # no noise: a reader waits
     disturbance = draw_disturbance(rng, len(ecg_uv), rate_hz, recorder, shelf, spec)
     recorded_uv, ratio = record(ecg_uv, disturbance, recorder, rate_hz)
     columns = columns_of(
@@ -139,10 +141,10 @@ def draw_disturbance(
         scale = float(np.std(heard)) / max(float(np.std(recorder.band(noise, rate_hz))), 1e-12)
         added_uv += (noise - noise.mean()) * scale * np.sqrt(QRS_POWER_UV2 * 10 ** (-levels / 10))
     if rng.random() < spec.mains_chance:
-        added_uv += artefacts.mains(rng, n_samples, rate_hz) * QRS_UV * np.exp(rng.uniform(-4, -0.5))
+        added_uv += artefacts.mains(rng, n_samples, rate_hz) * QRS_UV * np.exp(rng.uniform(-4, -1))
     if rng.random() < spec.wander_chance:
         wander = artefacts.coloured(rng, n_samples, rate_hz, low_hz=0.05, high_hz=0.5, slope=1.0)
-        added_uv += wander * QRS_UV * np.exp(rng.uniform(-3, 0))
+        added_uv += wander * QRS_UV * np.exp(rng.uniform(-3, 1))
     if rng.random() < spec.taps_chance:
         added_uv += artefacts.taps(rng, n_samples, rate_hz) * QRS_UV * np.exp(rng.uniform(-0.5, 2))
     if rng.random() < spec.jumps_chance:

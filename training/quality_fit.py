@@ -22,6 +22,7 @@ from training.quality_set import QualitySet
 
 EVALUATION_BATCH = 512
 TOP_OCTAVE = 6  # rows
+TILT_KNOTS = 6  # over the rows: one an octave
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class QualityFitSpec:
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     level_jitter_codes: int = 0  # the whole image louder or quieter: gain must not tell
+    tilt_jitter_codes: float = 0.0  # neighbouring rows louder or quieter together: bands must not tell
     blank_chance: float = 0.0  # how often the rows a recorder may not have are blanked
 
     def __post_init__(self) -> None:
@@ -128,11 +130,21 @@ def varied(
     if spec.level_jitter_codes:
         widest = spec.level_jitter_codes
         images += generator.integers(-widest, widest + 1, size=(len(images), 1, 1)).astype(np.int16)
+    if spec.tilt_jitter_codes:
+        knots = generator.normal(0, spec.tilt_jitter_codes, (len(images), TILT_KNOTS))
+        images += np.rint(knots @ _hats(images.shape[1]))[:, :, None].astype(np.int16)
     moved = np.clip(images, -128, 127).astype(np.int8)
     if spec.blank_chance:
         chosen = generator.random(len(moved)) < spec.blank_chance
         moved[chosen] = blanked(moved[chosen])
     return moved
+
+
+def _hats(n_rows: int) -> NDArray[np.float64]:
+    """Between its two knots a row is on the line: [knots, rows]."""
+    places = np.linspace(0, TILT_KNOTS - 1, n_rows)
+    hats: NDArray[np.float64] = np.maximum(0, 1 - np.abs(places - np.arange(TILT_KNOTS)[:, None]))
+    return hats
 
 
 def _train_epoch(

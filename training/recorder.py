@@ -48,13 +48,13 @@ class Recorder:
 def draw_recorder(rng: np.random.Generator, *, gain_low: float, gain_high: float) -> Recorder:
     """Mostly the band of a hand-held recorder (0.5-40 Hz, give or take), sometimes a wide one."""
     if rng.random() < HAND_HELD_CHANCE:
-        low_hz, high_hz = rng.uniform(0.3, 0.9), rng.uniform(28, 45)
+        low_hz, high_hz, steepest = rng.uniform(0.3, 0.9), rng.uniform(28, 45), 12
     else:
-        low_hz, high_hz = np.exp(rng.uniform(np.log(0.05), np.log(0.5))), rng.uniform(45, 150)
+        low_hz, high_hz, steepest = np.exp(rng.uniform(np.log(0.05), np.log(0.5))), rng.uniform(45, 150), 5
     return Recorder(
         low_hz=float(low_hz),
         high_hz=float(high_hz),
-        high_order=int(rng.integers(1, 6)),
+        high_order=int(rng.integers(1, steepest + 1)),
         rate_hz=int(rng.choice(RATES_HZ)),
         gain=float(np.exp(rng.uniform(np.log(gain_low), np.log(gain_high)))),
         uv_per_count=UV_PER_COUNT[rng.integers(len(UV_PER_COUNT))],

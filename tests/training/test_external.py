@@ -154,6 +154,7 @@ def test_training_looks_at_dev_and_leaves_test_closed(trained: Path) -> None:
     assert metrics.n_recordings == sum(external_side(name) == "external-dev" for name in NAMES)
     assert not (trained / "external-test.json").exists()
     run = json.loads((trained / "run.json").read_text())
+    assert (trained / "roc-dev.png").read_bytes().startswith(b"\x89PNG")
     assert set(run["weights_sha256"]) == {"weights-s0.safetensors", "weights-s1.safetensors"}
     assert run["splits"]["noise seconds"]["train"] == [0, 1080]
 
@@ -172,6 +173,16 @@ def test_the_baseline_stands_in_the_nets_table_and_blanked_rows_beside_them(trai
         assert one.low <= one.value <= one.high
         assert row.value("BA, best possible") >= row.value("BA, MIT-BIH") - 1e-12
         assert row.value("BA, dev") == pytest.approx(row.value("BA, best possible"))
+
+
+def test_a_curve_is_the_tables_figures_between_all_and_nothing(trained: Path) -> None:
+    metrics = read_metrics(trained / "metrics.json")
+    assert isinstance(metrics, ExternalMetrics)
+    assert len(metrics.rocs) == len(metrics.rows)
+    for roc in metrics.rocs:
+        assert list(roc.specificity) == sorted(roc.specificity, reverse=True)
+        area = float(np.mean(roc.specificity))
+        assert area == pytest.approx(metrics.row(roc.scorer, roc.view).value("AUC"), abs=0.02)
 
 
 def test_the_nets_know_made_up_noise(trained: Path) -> None:

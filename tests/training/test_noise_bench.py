@@ -21,7 +21,7 @@ from training.noise_bench import (
     record,
 )
 from training.noise_parts import NoiseShelf, NoiseStretch, scaled_to_one
-from training.quality_set import cleanness, windows_of
+from training.quality_set import FIRST_COUNTS, cleanness, windows_of
 from training.recorder import RATES_HZ, Recorder, draw_recorder
 from training.snr import in_read_band, qrs_swing
 
@@ -79,9 +79,31 @@ def recorder() -> Recorder:
 
 def test_where_nothing_is_added_every_window_is_clean() -> None:
     mixed = made(NOTHING)
-    _, clean = windows_of(mixed, 0)
-    assert len(clean) == (480 - 80) // 16 + 1
+    starts, clean = windows_of(mixed, 0)
+    assert np.unique(starts).tolist() == list(range(0, 401, 16))
     assert clean.min() > 0.95
+
+
+def test_the_first_window_of_a_recording_counts_as_often_as_in_a_short_one() -> None:
+    starts, _ = windows_of(made(NOTHING), 700)
+    assert (starts == 700).sum() == FIRST_COUNTS
+    assert (starts == 716).sum() == 1
+
+
+def test_a_recorder_that_is_switched_on_swings_and_its_ecg_stays_clean() -> None:
+    """The offset of a fresh contact is no noise; it is seen in the slow rows of the first columns."""
+    fresh = made(replace(NOTHING, fresh_chance=1.0), seed=3)
+    running = made(NOTHING, seed=3)
+    _, clean = windows_of(fresh, 0)
+    assert clean.min() > 0.95
+    assert fresh.codes_ts_i8[:10, 30].max() > running.codes_ts_i8[:10, 30].max() + 10
+
+
+def test_a_fresh_contact_drifts_from_its_offset_and_is_over_in_some_seconds() -> None:
+    for seed in range(20):
+        drift = artefacts.contact(np.random.default_rng(seed), RATE_HZ * 30, RATE_HZ)
+        assert 0.1 < np.abs(drift[0]) < 2 * np.exp(2)
+        assert np.abs(np.diff(drift[RATE_HZ * 25 :])).max() < 1e-4
 
 
 def test_the_same_seed_gives_the_same_recording_and_another_seed_another() -> None:

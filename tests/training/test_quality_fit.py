@@ -107,6 +107,17 @@ def test_a_louder_image_keeps_its_shape_and_saturates() -> None:
     assert varied(np.full((9, 32, 80), 127, np.int8), SPEC, np.random.default_rng(0)).max() == 127
 
 
+def test_a_tilted_image_moves_whole_rows_and_neighbours_alike() -> None:
+    images = np.zeros((200, 32, 80), np.int8)
+    spec = replace(SPEC, level_jitter_codes=0, tilt_jitter_codes=8.0)
+    moved = varied(images, spec, np.random.default_rng(0)).astype(int)
+    assert (moved == moved[:, :, :1]).all()
+    rows = moved[:, :, 0]
+    assert rows[:, 0].std() == pytest.approx(8, rel=0.2)
+    assert np.abs(np.diff(rows, axis=1)).max() < 8
+    assert np.corrcoef(rows[:, 0], rows[:, 31])[0, 1] == pytest.approx(0, abs=0.2)
+
+
 def test_blanking_takes_the_top_octave_and_the_hf_row_and_leaves_the_original() -> None:
     images: NDArray[np.int8] = np.full((2, 32, 80), 9, np.int8)
     bare = blanked(images)
@@ -124,12 +135,9 @@ def test_a_smoothed_label_is_met_short_of_certainty() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "message"),
-    [
-        ("lr", 0.0, "lr: expected more than 0"),
-        ("blank_chance", 1.0, "blank_chance: expected 0 up to below 1"),
-    ],
+    ("lr", "blank_chance", "message"),
+    [(0.0, 0.0, "lr: expected more than 0"), (1e-3, 1.0, "blank_chance: expected 0 up to below 1")],
 )
-def test_a_spec_that_makes_no_sense_is_refused(field: str, value: float, message: str) -> None:
+def test_a_spec_that_makes_no_sense_is_refused(lr: float, blank_chance: float, message: str) -> None:
     with pytest.raises(ContractError, match=message):
-        replace(SPEC, **{field: value})
+        replace(SPEC, lr=lr, blank_chance=blank_chance)

@@ -11,6 +11,7 @@ from training.checkpoint import read_checkpoint
 from training.options import OneLineParser, add_options, workshop_of
 from training.progress import teller
 from training.protocols.external import judge_external
+from training.protocols.external_figures import roc_picture
 from training.protocols.external_report import ExternalMetrics
 from training.protocols.strangers import judge_adapted, judge_strangers
 from training.protocols.strangers_report import StrangerMetrics
@@ -70,6 +71,8 @@ def main(argv: Sequence[str]) -> int:
         weights_sha256=[digest_of_file(path) for path in weights.values()],
     )
     write_json(folder / written, metrics)
+    if isinstance(metrics, ExternalMetrics):
+        roc_picture(folder / "roc-test.png", metrics)
     print(render(metrics))
     print(f"\nopening logged in {arguments.openings}", file=sys.stderr)
     return 0

@@ -18,7 +18,16 @@ from training.cinc_windows import CincWindows, read_windows
 from training.data.cache import Cache
 from training.jobs import Document, Job, Workers, key_of, path_of, run_jobs
 from training.nets import make_net
-from training.protocols.external_report import ExternalMetrics, Row, Threshold, row_of, views_of
+from training.protocols.external_report import (
+    ExternalMetrics,
+    Roc,
+    Row,
+    Threshold,
+    View,
+    roc_of,
+    row_of,
+    views_of,
+)
 from training.quality_fit import blanked, clean_logits, fit_quality
 from training.quality_metrics import best_threshold
 from training.quality_recipe import ExternalRecipe
@@ -98,11 +107,14 @@ def judge_external(
     """Every net and the trivial baseline on one side; `known` are the thresholds that dev chose."""
     windows, validation = read_windows(workshop, side), validation_of(recipe, workshop)
     rows: list[Row] = []
+    rocs: list[Roc] = []
     thresholds = list(known)
     for name, scorer in scorers_of(recipe, weights).items():
         if not known:
             thresholds += choose_thresholds(name, scorer, validation, windows)
-        rows += rows_of(name, scorer(windows.codes_st_i8), windows, thresholds)
+        views = views_of(windows, scorer(windows.codes_st_i8))
+        rows += rows_of(name, views, len(windows.names), thresholds)
+        rocs += [roc_of(name, view) for view in views]
         workshop.tell(f"{recipe.name}: {name} judged on {side}")
     present = len(np.unique(windows.recording))
     return ExternalMetrics(
@@ -115,6 +127,7 @@ def judge_external(
         n_too_short=len(windows.names) - present,
         thresholds=tuple(thresholds),
         rows=tuple(rows),
+        rocs=tuple(rocs),
     )
 
 
@@ -145,16 +158,18 @@ def choose_thresholds(
     return found
 
 
-def rows_of(name: str, scores: Floats, windows: CincWindows, thresholds: Sequence[Threshold]) -> list[Row]:
+def rows_of(
+    name: str, views: Sequence[View], n_recordings: int, thresholds: Sequence[Threshold]
+) -> list[Row]:
     """Every view of one scorer, each with the thresholds that are meant for it."""
     rows = []
-    for view in views_of(windows, scores):
+    for view in views:
         logits = {
             one.chosen_on: one.logit
             for one in thresholds
             if one.scorer == name and (one.chosen_on == MITBIH or one.view == view.name)
         }
-        rows.append(row_of(name, view, len(windows.names), logits, N_RESAMPLES))
+        rows.append(row_of(name, view, n_recordings, logits, N_RESAMPLES))
     return rows
 
 

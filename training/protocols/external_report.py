@@ -56,6 +56,15 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Roc:
+    """Specificity at every hundredth of sensitivity, 0 to 1."""
+
+    scorer: str
+    view: str
+    specificity: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
     """Where 'clean' begins, and who said so."""
 
@@ -78,6 +87,7 @@ class ExternalMetrics:
     n_too_short: int  # recordings that hold no whole window
     thresholds: tuple[Threshold, ...]
     rows: tuple[Row, ...]
+    rocs: tuple[Roc, ...]
 
     def row(self, scorer: str, view: str) -> Row:
         return next(one for one in self.rows if one.scorer == scorer and one.view == view)
@@ -146,6 +156,12 @@ def row_of(
         n_noisy=int((~view.is_clean).sum()),
         figures=tuple(figures),
     )
+
+
+def roc_of(scorer: str, view: View) -> Roc:
+    rank = ranked(view.scores, view.is_clean)
+    found = tuple(round(specificity_at(rank, hundredth / 100), 4) for hundredth in range(101))
+    return Roc(scorer=scorer, view=view.name, specificity=found)
 
 
 def _at(rank: Ranked, sensitivity: float) -> Any:
