@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 # Opened by device_sim only inside the function that needs them: the base installs without most of these.
 DEVICE_LAZY = {
     *("serial", "rich", "matplotlib", "wfdb", "pyedflib"),
-    *("tflite_runtime", "ai_edge_litert", "onnxruntime", "aiohttp", "cryptography"),
+    *("tflite_runtime", "tflite_micro", "ai_edge_litert", "onnxruntime", "aiohttp", "cryptography"),
 }
 NEVER_LOADED_BY_A_RUN = {"torch", "tensorflow", "onnx", "wfdb", "training", "export", "benchmarks"}
 NOUNLESS = {"utils", "util", "common", "helpers", "helper", "misc", "core"}
