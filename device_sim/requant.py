@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 I64 = NDArray[np.int64]
 ADD_LEFT_SHIFT = 20  # bits an addend is raised by before it is scaled
+UNSIGNED = 128  # ONNX Runtime computes with the same codes as uint8
 
 
 class Family(StrEnum):
@@ -20,7 +21,7 @@ class Family(StrEnum):
     F2 = "f2"  # today's reference kernels: dense layers round once
     F3 = "f3"  # ruy: the second rounding goes half up
     F4 = "f4"  # XNNPACK: float32, half to even
-    F4_ORT = "f4-ort"  # ONNX Runtime: the same, and additions in float32 too
+    F4_ORT = "f4-ort"  # ONNX Runtime: the same, and additions and global means in float32 too
 
     @property
     def is_float(self) -> bool:
@@ -136,8 +137,32 @@ def requantize(
     return twice_rounded(acc, multipliers)
 
 
-def add(x: I64, y: I64, family: Family, *, x_scale: float, y_scale: float, out_scale: float) -> I64:
-    """The sum of two tensors, zero points taken off, in steps of the output."""
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What an int8 is worth: real = scale * (code - zero_point)."""
+
+    scale: float
+    zero_point: int
+
+
+def add(
+    x_i8: I64,
+    y_i8: I64,
+    family: Family,
+    *,
+    x_code: Code,
+    y_code: Code,
+    out_code: Code,
+    is_limited: bool,
+) -> I64:
+    """The sum of two tensors, in steps of the output, its zero point not yet added.
+
+    is_limited      A fused activation cuts the codes: ONNX Runtime then has no integer operator for the sum
+    """
+    if family is Family.F4_ORT and not is_limited:
+        return _add_fused(x_i8, y_i8, x_code, y_code, out_code)
+    x, y = x_i8 - x_code.zero_point, y_i8 - y_code.zero_point
+    x_scale, y_scale, out_scale = x_code.scale, y_code.scale, out_code.scale
     if family is Family.F4:
         return _add_xnnpack(x, y, x_scale, y_scale, out_scale)
     if family is Family.F4_ORT:
@@ -157,7 +182,31 @@ def _add_xnnpack(x: I64, y: I64, x_scale: float, y_scale: float, out_scale: floa
     return (x * x_by + y * y_by + (1 << (shift - 1))) >> shift
 
 
+def _add_fused(x_i8: I64, y_i8: I64, x_code: Code, y_code: Code, out_code: Code) -> I64:
+    """uint8 codes times float32 ratios, all zero points in one constant, two fused multiply-adds.
+
+    A CPU without fused multiply-adds rounds once more and differs by a step now and then.
+    """
+    out_scale = np.float32(out_code.scale)
+    x_ratio, y_ratio = np.float32(x_code.scale) / out_scale, np.float32(y_code.scale) / out_scale
+    x_zero, y_zero, out_zero = (np.float32(code.zero_point + UNSIGNED) for code in (x_code, y_code, out_code))
+    fixed = out_zero - (x_ratio * x_zero + y_ratio * y_zero)
+    # In double precision nothing is lost before the one rounding to float32 that a fused operation does.
+    inner = ((y_i8 + UNSIGNED) * np.float64(y_ratio) + np.float64(fixed)).astype(np.float32)
+    outer = ((x_i8 + UNSIGNED) * np.float64(x_ratio) + inner.astype(np.float64)).astype(np.float32)
+    rounded: NDArray[Any] = np.rint(outer)
+    return rounded.astype(np.int64) - (out_code.zero_point + UNSIGNED)
+
+
 def _add_float(x: I64, y: I64, x_scale: float, y_scale: float, out_scale: float) -> I64:
+    """Real numbers in float32, each operation rounded by itself."""
     real = x.astype(np.float32) * np.float32(x_scale) + y.astype(np.float32) * np.float32(y_scale)
     rounded: NDArray[Any] = np.rint(real / np.float32(out_scale))
+    return rounded.astype(np.int64)
+
+
+def float_mean(total: I64, count: int, scale: float) -> I64:
+    """The mean over a whole map, as ONNX Runtime takes it: one float32 multiplication, half to even."""
+    ratio = np.float32(scale) / (np.float32(scale) * np.float32(count))
+    rounded: NDArray[Any] = np.rint(total.astype(np.float32) * ratio)
     return rounded.astype(np.int64)

@@ -25,8 +25,8 @@ from device_sim.contract.operators import (
     Sigmoid,
     Softmax,
 )
-from device_sim.contract.tensor import Tensor
-from device_sim.requant import Family
+from device_sim.contract.tensor import HIGH_I8, LOW_I8, Tensor
+from device_sim.requant import Code, Family
 
 I8 = NDArray[np.int8]
 I64 = NDArray[np.int64]
@@ -85,10 +85,9 @@ def _apply(operator: Operator, tensors: Mapping[str, Tensor], values: Mapping[st
         case Add():
             steps = _add(operator, tensors, values, family)
         case Pool():
-            x = values[operator.x].astype(np.int64)
-            pool = _max_pool if operator.kind is PoolKind.MAX else _average_pool
+            codes = _pool(operator, values[operator.x].astype(np.int64), output, family)
             low, high = activation_range(operator, output)
-            return np.clip(pool(operator, x), low, high).astype(np.int8)
+            return np.clip(codes, low, high).astype(np.int8)
         case Reshape():
             return values[operator.x].reshape(-1, *output.shape[1:])
         case Pad():
@@ -170,15 +169,26 @@ def _total(parts: Iterable[NDArray[Any]]) -> NDArray[Any]:
 
 
 def _add(operator: Add, tensors: Mapping[str, Tensor], values: Mapping[str, I8], family: Family) -> I64:
-    x, y = tensors[operator.x], tensors[operator.y]
+    names = (operator.x, operator.y, operator.output)
+    x_code, y_code, out_code = (Code(tensors[name].scale, tensors[name].zero_point) for name in names)
     return requant.add(
-        values[operator.x].astype(np.int64) - x.zero_point,
-        values[operator.y].astype(np.int64) - y.zero_point,
+        values[operator.x].astype(np.int64),
+        values[operator.y].astype(np.int64),
         family,
-        x_scale=x.scale,
-        y_scale=y.scale,
-        out_scale=tensors[operator.output].scale,
+        x_code=x_code,
+        y_code=y_code,
+        out_code=out_code,
+        is_limited=activation_range(operator, tensors[operator.output]) != (LOW_I8, HIGH_I8),
     )
+
+
+def _pool(operator: Pool, x: I64, output: Tensor, family: Family) -> I64:
+    if operator.kind is PoolKind.MAX:
+        return _max_pool(operator, x)
+    if family is Family.F4_ORT and operator.kernel == x.shape[1:3] and not operator.pads:
+        total = (x - output.zero_point).sum(axis=(1, 2), keepdims=True)
+        return requant.float_mean(total, x.shape[1] * x.shape[2], output.scale) + output.zero_point
+    return _average_pool(operator, x)
 
 
 def _max_pool(operator: Pool, x: I64) -> I64:

@@ -1,7 +1,6 @@
 """A folded graph and its ranges become the integer graph: int8 per output channel, int32 bias."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from device_sim.contract.operators import (
     activations_of,
 )
 from device_sim.contract.tensor import HIGH_I8, LOW_I8, DType, Tensor, float32
+from device_sim.requant import Code
 from export.calibrate import Range, Ranges
 from export.float_graph import F64, BatchNorm, FloatGraph, Limit
 
@@ -25,20 +25,13 @@ LARGEST_BIAS = 1 << 28  # a quarter of what the core's sums hold
 SMALLEST_SCALE = 2.0**-40  # of a tensor that calibration saw as zero throughout
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
-    """What an int8 is worth: real = scale * (code - zero_point)."""
-
-    scale: float
-    zero_point: int
-
-    @property
-    def range(self) -> Range:
-        low, high = (self.scale * (code - self.zero_point) for code in (LOW_I8, HIGH_I8))
-        return Range(min(low, 0.0), max(high, 0.0))
-
-
 PROBABILITY = Code(PROBABILITY_SCALE, PROBABILITY_ZERO)
+
+
+def reach_of(code: Code) -> Range:
+    """What its 256 codes reach."""
+    low, high = (code.scale * (step - code.zero_point) for step in (LOW_I8, HIGH_I8))
+    return Range(min(low, 0.0), max(high, 0.0))
 
 
 def code_of(one: Range) -> Code:
@@ -97,7 +90,7 @@ def _codes(
                 f"export: {sorted(group)}: expected one scale for what is joined, got {given}"
             )
         code = given.pop() if given else code_of(wanted)
-        reach = code.range
+        reach = reach_of(code)
         if wanted.low < 1.01 * reach.low - code.scale or wanted.high > 1.01 * reach.high + code.scale:
             raise ContractError(
                 f"export: {sorted(group)}: values reach {wanted.low:.4g}..{wanted.high:.4g}, "

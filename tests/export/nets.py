@@ -12,10 +12,11 @@ from torch.nn import functional
 
 from device_sim.contract.graph import Graph
 from device_sim.contract.operators import Shape
+from device_sim.requant import Code
 from export.calibrate import Method, calibrate
 from export.float_graph import FloatGraph
 from export.fold import fold
-from export.quantize import Code, quantize, to_codes
+from export.quantize import quantize, to_codes
 from export.trace import trace
 from training.nets import make_net
 
@@ -67,6 +68,8 @@ class TwoInputs(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.conv = nn.Conv1d(2, 6, 5, stride=2, padding=2)
+        with torch.no_grad():
+            self.conv.weight.mul_(0.5)  # what joins an input must stay in the range of its codes
         self.hidden = nn.Linear(6 * 16 + 4, 12)
         self.shape = nn.Linear(12, 1)
         self.rhythm = nn.Linear(12, 2)
@@ -115,11 +118,19 @@ def unsettle(net: nn.Module) -> nn.Module:
 
 
 def windows(shapes: dict[str, Shape], n: int, seed: int) -> dict[str, NDArray[np.float64]]:
-    """Normal numbers on the device's codes, in torch's layout."""
+    """Noise of every strength up to all codes alike, in torch's layout."""
     rng = np.random.default_rng(seed)
-    return {
-        name: to_codes(rng.standard_normal((n, *shape)), CODE) * CODE.scale for name, shape in shapes.items()
-    }
+    strength = rng.uniform(0.1, 1.0, n)
+    made = {}
+    for name, shape in shapes.items():
+        uniform = rng.uniform(-4, 4, (n, *shape)) * strength.reshape(-1, *(1,) * len(shape))
+        made[name] = to_codes(uniform, CODE) * CODE.scale
+    return made
+
+
+def codes(name: str, n: int, seed: int) -> dict[str, NDArray[np.int8]]:
+    """The same as the device's codes, in the graph's layout."""
+    return {key: to_codes(ours(x), CODE) for key, x in windows(MAKERS[name][1], n, seed).items()}
 
 
 def ours(x: NDArray[np.float64], *, time_major: bool = False) -> NDArray[np.float64]:

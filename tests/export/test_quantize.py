@@ -9,22 +9,19 @@ from device_sim import twin
 from device_sim.contract.errors import ContractError
 from device_sim.contract.operators import Concat, Linear
 from device_sim.executor import Executor
+from device_sim.requant import Code
 from export.calibrate import Method, Range, calibrate
-from export.quantize import LARGEST_BIAS, Code, code_of, dequantize, quantize, to_codes, weight_scales
+from export.quantize import LARGEST_BIAS, code_of, dequantize, quantize, reach_of, to_codes, weight_scales
 from export.sqnr import sqnr_db
-from tests.export.nets import CODE, MAKERS, SEED, example, ours, windows
-
-
-def codes(name: str, n: int, seed: int) -> dict[str, "np.ndarray[tuple[int, ...], np.dtype[np.int8]]"]:
-    return {key: to_codes(ours(x), CODE) for key, x in windows(example(name).shapes, n, seed).items()}
+from tests.export.nets import CODE, MAKERS, SEED, codes, example, ours, windows
 
 
 @given(low=st.floats(-1000, 0), high=st.floats(0.001, 1000))
 def test_a_range_is_covered_and_zero_is_exact(low: float, high: float) -> None:
     code = code_of(Range(low, high))
     assert -128 <= code.zero_point <= 127
-    assert code.range.low <= low + code.scale
-    assert code.range.high >= high - code.scale
+    assert reach_of(code).low <= low + code.scale
+    assert reach_of(code).high >= high - code.scale
     assert to_codes(np.zeros(1), code)[0] == code.zero_point
 
 
@@ -49,8 +46,11 @@ def test_the_integers_say_nearly_what_the_real_numbers_say(name: str) -> None:
     one = example(name)
     quality = sqnr_db(one.floats, one.graph, codes(name, 200, seed=5))
     assert set(quality) == {operator.output for operator in one.graph.operators}
-    # A layer of random weights cannot be below this: 8 bits are 50 dB at best, each layer adds its own noise.
-    assert min(quality.values()) > 20
+    hidden = [decibels for output, decibels in quality.items() if output not in one.graph.outputs]
+    # Eight bits are 50 dB at best and each layer adds its own noise; a logit of random weights is a small
+    # difference of large sums, which training would make larger.
+    assert min(hidden) > 30
+    assert min(quality.values()) > 15
 
 
 @pytest.mark.parametrize("name", MAKERS)
