@@ -1,0 +1,112 @@
+"""The folder of C builds outside the tree, alone, without a warning, and gives the twin's bytes."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from device_sim.contract.bundle import Bundle, InputKind
+from device_sim.contract.errors import ContractError
+from device_sim.contract.labels import Labels
+from device_sim.contract.window import WindowSpec
+from export.to_c import to_c
+from tests.export.nets import example
+from tests.golden.networks import graphs
+
+WARNINGS = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+COMPILERS = {
+    "machine": [*(os.environ.get("CC", "cc").split()), "-O1", *SANITIZERS],
+    "zig": [sys.executable, "-m", "ziglang", "cc", "-O1"],
+}
+
+
+def bundle(name: str) -> Bundle:
+    graph = graphs()[name][1] if name in graphs() else example(name).graph
+    return Bundle(
+        name=name.replace("_", "-"),
+        input=InputKind.BEAT,
+        window=WindowSpec(rate_hz=128, length_samples=128, hop_samples=128, uv_per_lsb=32),
+        labels=Labels(("normal", 'odd "\\one"\u00e9')),
+        graph=graph,
+    )
+
+
+def build(folder: Path, compiler: list[str]) -> Path:
+    """Everything in the folder, nothing from elsewhere."""
+    program = folder / "check"
+    sources = sorted(str(path.relative_to(folder)) for path in (folder / "src").glob("*.c"))
+    command = [*compiler, *WARNINGS, "-Iinclude", "-I.", "main.c", *sources, "-o", program.name]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return program
+
+
+@pytest.mark.parametrize("name", ["joined", "cardiacnet"])
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_the_folder_builds_alone_and_passes_its_vectors(name: str, compiler: str, tmp_path: Path) -> None:
+    one = bundle(name)
+    to_c(one, tmp_path / "c")
+    program = build(tmp_path / "c", COMPILERS[compiler])
+    done = subprocess.run([program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{one.digest[:12]}: 4 vectors, 0 failures\n"
+
+
+@pytest.mark.parametrize("name", graphs())
+def test_every_operator_can_be_written_as_c(name: str, tmp_path: Path) -> None:
+    to_c(bundle(name), tmp_path / "c")
+    source = (tmp_path / "c/src/wl_model.c").read_text()
+    assert source.count("{.") == source.count(".kind = WL_OP_")
+    command = [*COMPILERS["machine"][:1], *WARNINGS, "-fsyntax-only", "-Iinclude", "src/wl_model.c"]
+    done = subprocess.run(command, cwd=tmp_path / "c", capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_wrong_weight_is_noticed_by_the_folder_itself(tmp_path: Path) -> None:
+    to_c(bundle("joined"), tmp_path / "c")
+    model = tmp_path / "c/src/wl_model.c"
+    text = model.read_text()
+    start = text.index("{\n", text.index("op0_weight[72]")) + 2
+    first = text[start:].split(",")[0]
+    wrong = " -127" if first.strip() != "-127" else " 127"
+    model.write_text(text[:start] + wrong + text[start + len(first) :])
+    done = subprocess.run([build(tmp_path / "c", COMPILERS["machine"])], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "0 failures" not in done.stdout
+
+
+def test_the_same_bundle_gives_the_same_files(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        to_c(bundle("joined"), tmp_path / name)
+    first = sorted(path for path in (tmp_path / "a").rglob("*") if path.is_file())
+    assert len(first) > 20
+    for path in first:
+        assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes()
+
+
+def test_the_folder_holds_what_build_systems_look_for(tmp_path: Path) -> None:
+    to_c(bundle("joined"), tmp_path / "c")
+    names = {str(path.relative_to(tmp_path / "c")) for path in (tmp_path / "c").rglob("*") if path.is_file()}
+    assert {"CMakeLists.txt", "library.properties", "library.json", "zephyr/module.yml", "plan.json"} <= names
+    assert {"include/wl.h", "include/wl_model.h", "src/graph.c", "src/conv.c", "main.c"} <= names
+    assert json.loads((tmp_path / "c/library.json").read_text())["build"]["srcDir"] == "src"
+    assert json.loads((tmp_path / "c/plan.json").read_text())["arena_bytes"] == 1924
+
+
+def test_cmake_builds_it_and_runs_its_test(tmp_path: Path) -> None:
+    if shutil.which("cmake") is None:
+        pytest.skip("no cmake on this machine")
+    to_c(bundle("dense"), tmp_path / "c")
+    for command in (["cmake", "-S", ".", "-B", "b"], ["cmake", "--build", "b"], ["b/wl_check"]):
+        done = subprocess.run(command, cwd=tmp_path / "c", capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+
+
+def test_c_is_not_written_over_what_is_there(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="C is not written over what is there"):
+        to_c(bundle("dense"), tmp_path)
