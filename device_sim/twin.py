@@ -73,11 +73,12 @@ def _values(graph: Graph, inputs: Mapping[str, I8], family: Family) -> dict[str,
     tensors = graph.by_name
     values = dict(inputs)
     for operator in graph.operators:
-        values[operator.output] = _apply(operator, tensors, values, family)
+        values[operator.output] = apply(operator, tensors, values, family)
     return values
 
 
-def _apply(operator: Operator, tensors: Mapping[str, Tensor], values: Mapping[str, I8], family: Family) -> I8:
+def apply(operator: Operator, tensors: Mapping[str, Tensor], values: Mapping[str, I8], family: Family) -> I8:
+    """What one operator writes, from what has been computed before it."""
     output = tensors[operator.output]
     match operator:
         case Conv2d() | DepthwiseConv2d() | FullyConnected():
@@ -105,26 +106,32 @@ def _apply(operator: Operator, tensors: Mapping[str, Tensor], values: Mapping[st
 
 
 def _linear(operator: Linear, tensors: Mapping[str, Tensor], x_i8: I8, family: Family) -> I64:
-    x_tensor, weight, bias = tensors[operator.x], tensors[operator.weight], tensors[operator.bias]
-    # Doubles: every sum stays below 2^31 (checked by the graph), so they count exactly, and BLAS is fast.
-    x = x_i8.astype(np.float64) - x_tensor.zero_point
-    w = weight.constant.astype(np.float64)
-    match operator:
-        case Conv2d():
-            acc = _conv2d(x, w, operator)
-        case DepthwiseConv2d():
-            acc = _depthwise_conv2d(x, w, operator)
-        case FullyConnected():
-            acc = x @ w.T
-    n_out = n_output_channels(operator, weight.shape)
+    weight = tensors[operator.weight]
     return requant.requantize(
-        acc.astype(np.int64) + bias.constant,
+        sums(operator, tensors, x_i8),
         family,
-        x_scale=x_tensor.scale,
-        weight_scales=weight.channel_scales(n_out),
+        x_scale=tensors[operator.x].scale,
+        weight_scales=weight.channel_scales(n_output_channels(operator, weight.shape)),
         out_scale=tensors[operator.output].scale,
         is_dense=isinstance(operator, FullyConnected),
     )
+
+
+def sums(operator: Linear, tensors: Mapping[str, Tensor], x_i8: I8) -> I64:
+    """The 32-bit sums of a linear operator, bias included, before anything is rounded."""
+    x_tensor, bias = tensors[operator.x], tensors[operator.bias]
+    # Doubles: every sum stays below 2^31 (checked by the graph), so they count exactly, and BLAS is fast.
+    x = x_i8.astype(np.float64) - x_tensor.zero_point
+    w = tensors[operator.weight].constant.astype(np.float64)
+    match operator:
+        case Conv2d():
+            products = _conv2d(x, w, operator)
+        case DepthwiseConv2d():
+            products = _depthwise_conv2d(x, w, operator)
+        case FullyConnected():
+            products = x @ w.T
+    total: I64 = products.astype(np.int64) + bias.constant
+    return total
 
 
 def _padded(x: NDArray[Any], pads: Pads, value: int) -> NDArray[Any]:

@@ -17,6 +17,7 @@ from device_sim.contract.operators import (
     Conv2d,
     DepthwiseConv2d,
     FullyConnected,
+    Linear,
     Operator,
     Pad,
     Pads,
@@ -111,15 +112,28 @@ def _portions(
         yield {name: values[name].numpy() for name in wanted}
 
 
-def _apply(operator: FloatOperator, graph: FloatGraph, values: Mapping[str, Tensor]) -> Tensor:
-    def constant(name: str) -> Tensor:
-        return torch.from_numpy(np.array(graph.constants[name]))  # folded ones may be read-only views
+def before_activation(operator: Linear, graph: FloatGraph, x: F64) -> F64:
+    """What a linear operator computes of its input, its activation left out."""
+    with torch.no_grad():
+        y: F64 = _linear(operator, graph, torch.from_numpy(x)).numpy()
+    return y
 
+
+def _constant(graph: FloatGraph, name: str) -> Tensor:
+    return torch.from_numpy(np.array(graph.constants[name]))  # folded ones may be read-only views
+
+
+def _linear(operator: Linear, graph: FloatGraph, x: Tensor) -> Tensor:
+    weight, bias = _constant(graph, operator.weight), _constant(graph, operator.bias)
+    if isinstance(operator, FullyConnected):
+        return functional.linear(x, weight, bias)
+    return _convolve(operator, x, weight, bias)
+
+
+def _apply(operator: FloatOperator, graph: FloatGraph, values: Mapping[str, Tensor]) -> Tensor:
     match operator:
-        case Conv2d() | DepthwiseConv2d():
-            y = _convolve(operator, values[operator.x], constant(operator.weight), constant(operator.bias))
-        case FullyConnected():
-            y = functional.linear(values[operator.x], constant(operator.weight), constant(operator.bias))
+        case Conv2d() | DepthwiseConv2d() | FullyConnected():
+            y = _linear(operator, graph, values[operator.x])
         case Pool():
             y = _pool(operator, values[operator.x])
         case Add():
@@ -135,7 +149,7 @@ def _apply(operator: FloatOperator, graph: FloatGraph, values: Mapping[str, Tens
         case Softmax():
             return torch.softmax(values[operator.x], dim=-1)
         case BatchNorm():
-            return values[operator.x] * constant(operator.scale) + constant(operator.shift)
+            return values[operator.x] * _constant(graph, operator.scale) + _constant(graph, operator.shift)
         case Limit():
             y = values[operator.x]
     return _limited(y, operator.activation)
