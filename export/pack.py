@@ -1,0 +1,53 @@
+"""An integer graph and what is known of it become a bundle, with every form a runtime reads."""
+
+from collections.abc import Mapping
+
+from device_sim.contract.bundle import Bundle, InputKind
+from device_sim.contract.errors import ContractError
+from device_sim.contract.graph import Graph
+from device_sim.contract.labels import Labels
+from device_sim.contract.window import WindowSpec
+from device_sim.plan import plan
+from device_sim.runner import Model
+from device_sim.vectors import FILE, vectors_of
+from export.to_onnx import to_onnx
+from export.to_tflite import to_tflite
+
+TFLITE, ONNX, PLAN = "model.tflite", "model.onnx", "plan.json"
+LABELS_METADATA = "wristlead.labels"
+
+
+def pack(
+    graph: Graph,
+    *,
+    input_kind: InputKind,
+    window: WindowSpec,
+    labels: Labels,
+    provenance: Mapping[str, str],
+    card: str,
+) -> Bundle:
+    """The bundle, not yet on disk."""
+    metadata = {LABELS_METADATA: "\n".join(labels.names).encode()}
+    return Bundle(
+        name=graph.name,
+        input=input_kind,
+        window=window,
+        labels=labels,
+        graph=graph,
+        provenance=provenance,
+        files={
+            TFLITE: to_tflite(graph, metadata),
+            ONNX: to_onnx(graph),
+            PLAN: plan(graph).to_json().encode(),
+            FILE: vectors_of(graph),
+            "MODEL_CARD.md": card.encode(),
+        },
+    )
+
+
+def model_in(bundle: Bundle) -> Model:
+    """The forms that a bundle carries, for device_sim.runner."""
+    missing = [name for name in (TFLITE, ONNX) if name not in bundle.files]
+    if missing:
+        raise ContractError(f"{bundle.name}: {missing[0]}: expected the file, found none; export it again")
+    return Model(graph=bundle.graph, tflite=bundle.files[TFLITE], onnx=bundle.files[ONNX])
