@@ -41,6 +41,11 @@ ROOMS = {
     "export": Room(
         module="export.cli", summary="write a checkpoint as integers", install=f"{CHECKOUT} '.[export]'"
     ),
+    "parity": Room(
+        module="export.parity",
+        summary="run a bundle in every runtime, byte by byte",
+        install=f"{CHECKOUT} '.[export]'",
+    ),
     "bench": Room(module="benchmarks.cli", summary="count cost and size", install=f"{CHECKOUT} '.[mcu]'"),
 }
 

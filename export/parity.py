@@ -1,21 +1,29 @@
-"""Every runtime on the same windows, against the twin in the runtime's own rounding."""
+"""Every runtime on the same windows, against the twin in the runtime's own rounding: `wristlead parity`."""
 
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device_sim import twin
 from device_sim.apart import run_apart
+from device_sim.contract.bundle import read_bundle
+from device_sim.contract.errors import ContractError
 from device_sim.contract.graph import Graph
+from device_sim.options import OneLineParser
 from device_sim.requant import Family
 from device_sim.runner import NEEDS, Backend, Model
+from export.pack import model_in
 from export.to_onnx import to_onnx
 from export.to_tflite import to_tflite
 
 I8 = NDArray[np.int8]
 Windows = Mapping[str, I8]
+SEED = 20261125
+MAX_WINDOWS = 1_000_000
 RUNTIMES = tuple(backend for backend in Backend if backend is not Backend.TWIN)
 
 
@@ -76,3 +84,41 @@ def between_families(graph: Graph, inputs: Windows) -> list[Difference]:
     return [
         difference(f"twin {family}", twin.run(graph, inputs, family), "twin f1", core) for family in others
     ]
+
+
+def random_windows(graph: Graph, n_windows: int, seed: int = SEED) -> Windows:
+    """Noise of every strength, up to all codes alike: a net sees quiet windows and loud ones."""
+    rng = np.random.default_rng(seed)
+    made = {}
+    for name in graph.inputs:
+        tensor = graph.tensor(name)
+        shape = tensor.shape[1:]
+        strength = rng.uniform(0.05, 1.0, (n_windows, *(1,) * len(shape)))
+        codes = tensor.zero_point + strength * rng.uniform(-128, 128, (n_windows, *shape))
+        made[name] = np.clip(np.rint(codes), -128, 127).astype(np.int8)
+    return made
+
+
+def main(argv: Sequence[str]) -> int:
+    """0 when every byte is as predicted, 1 when one is not."""
+    parser = OneLineParser(prog="wristlead parity", description=__doc__, allow_abbrev=False)
+    parser.add_argument("bundle", type=Path, help="folder written by `wristlead export`")
+    parser.add_argument(
+        "--windows", type=int, default=1000, metavar="N", help="random windows (default: 1000)"
+    )
+    names = [backend.value for backend in RUNTIMES]
+    parser.add_argument(
+        "--backend", action="append", choices=names, metavar="NAME", help=f"{', '.join(names)} (default: all)"
+    )
+    args = parser.parse_args(argv)
+    if not 1 <= args.windows <= MAX_WINDOWS:
+        raise ContractError(f"--windows: expected 1..{MAX_WINDOWS}, got {args.windows}")
+    bundle = read_bundle(args.bundle)
+    model, inputs = model_in(bundle), random_windows(bundle.graph, args.windows)
+    print(f"{bundle.name} {bundle.digest[:12]}, {args.windows} random windows", file=sys.stderr)
+    n_different = 0
+    for backend in args.backend or names:
+        (found,) = parity(model, inputs, [Backend(backend)])
+        n_different += found.n_different
+        print(found, flush=True)
+    return 1 if n_different else 0
