@@ -15,7 +15,7 @@ from device_sim.frontend import HOP_SAMPLES, STREAM_HZ, columns_of
 from training import artefacts
 from training.noise_parts import NoiseShelf, scaled_to_one
 from training.recorder import Recorder, draw_recorder
-from training.snr import in_read_band
+from training.snr import READ_BAND_HZ, in_read_band
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -43,6 +43,7 @@ class BenchSpec:
     fresh_chance: float = 0.5  # the recorder was switched on where the recording begins
     gain_low: float = 0.4
     gain_high: float = 2.5
+    judged_from_hz: float = READ_BAND_HZ[0]  # slower disturbances than this make no window noisy
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
@@ -94,7 +95,7 @@ def bench(
         ecg_uv, readable, n_before = ecg_uv[n_before:], readable[n_before:], 0
         ecg_uv = ecg_uv + artefacts.contact(rng, len(ecg_uv), rate_hz) * QRS_UV  # no noise: a reader waits
     disturbance = draw_disturbance(rng, len(ecg_uv), rate_hz, recorder, shelf, spec)
-    recorded_uv, ratio = record(ecg_uv, disturbance, recorder, rate_hz)
+    recorded_uv, ratio = record(ecg_uv, disturbance, recorder, rate_hz, spec.judged_from_hz)
     columns = columns_of(
         recorder.counts(recorded_uv[n_before:], rate_hz),
         rate_hz=recorder.rate_hz,
@@ -111,14 +112,18 @@ def bench(
 
 
 def record(
-    ecg_uv: Floats, disturbance: Disturbance, recorder: Recorder, rate_hz: int
+    ecg_uv: Floats,
+    disturbance: Disturbance,
+    recorder: Recorder,
+    rate_hz: int,
+    judged_from_hz: float = READ_BAND_HZ[0],
 ) -> tuple[Floats, Floats]:
     """What the recorder writes, and the momentary power of what is wrong with it over a QRS's."""
     true_uv = recorder.band(ecg_uv, rate_hz)
     seen_uv = recorder.band(ecg_uv * disturbance.ecg_gain + disturbance.added_uv, rate_hz)
     gain = disturbance.step * recorder.gain
     recorded_uv = artefacts.clip(seen_uv * gain, -disturbance.rail_uv, disturbance.rail_uv)
-    wrong_uv = in_read_band(recorded_uv / gain - true_uv, rate_hz)
+    wrong_uv = in_read_band(recorded_uv / gain - true_uv, rate_hz, judged_from_hz)
     return recorded_uv, wrong_uv**2 / QRS_POWER_UV2
 
 
@@ -130,15 +135,17 @@ def draw_disturbance(
     shelf: NoiseShelf,
     spec: BenchSpec,
 ) -> Disturbance:
-    """Each kind with its chance; what is drawn for one does not change what is drawn for another recorder."""
+    """Each kind of disturbance with its own chance."""
     added_uv = np.zeros(n_samples)
     if rng.random() >= spec.clean_chance:
         noise = draw_noise(rng, n_samples, rate_hz, shelf, spec)
         levels = artefacts.levels_db(
             rng, n_samples, rate_hz, low_db=spec.snr_low_db, high_db=spec.snr_high_db
         )
-        heard = scaled_to_one(recorder.band(noise, rate_hz), rate_hz)  # the scale that holds behind the band
-        scale = float(np.std(heard)) / max(float(np.std(recorder.band(noise, rate_hz))), 1e-12)
+        # Scaled so that the level holds behind the recorder's band, where the noise is heard.
+        heard = recorder.band(noise - noise.mean(), rate_hz)
+        loudness = max(float(np.std(heard)), 1e-12)
+        scale = float(np.std(scaled_to_one(heard, rate_hz, spec.judged_from_hz))) / loudness
         added_uv += (noise - noise.mean()) * scale * np.sqrt(QRS_POWER_UV2 * 10 ** (-levels / 10))
     if rng.random() < spec.mains_chance:
         added_uv += artefacts.mains(rng, n_samples, rate_hz) * QRS_UV * np.exp(rng.uniform(-4, -1))

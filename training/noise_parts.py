@@ -11,7 +11,7 @@ from training.data import nstdb
 from training.data.place import Place
 from training.data.record import Record
 from training.quality_splits import NOISE_S, Part
-from training.snr import in_read_band
+from training.snr import READ_BAND_HZ, in_read_band
 
 Floats = NDArray[np.float64]
 
@@ -69,9 +69,9 @@ def read_shelf(place: Place, part: Part) -> NoiseShelf:
     )
 
 
-def scaled_to_one(noise: Floats, rate_hz: int) -> Floats:
+def scaled_to_one(noise: Floats, rate_hz: int, low_hz: float = READ_BAND_HZ[0]) -> Floats:
     """Mean power 1 inside the band in which an ECG is read."""
-    power = float(np.mean(in_read_band(noise - noise.mean(), rate_hz) ** 2))
+    power = float(np.mean(in_read_band(noise - noise.mean(), rate_hz, low_hz) ** 2))
     scaled: Floats = (noise - noise.mean()) / np.sqrt(max(power, 1e-12))
     return scaled
 

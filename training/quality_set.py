@@ -13,6 +13,7 @@ from training.data import mitdb, nstdb
 from training.data.cache import Cache
 from training.data.place import Place
 from training.data.quality_marks import readable
+from training.jobs import described
 from training.noise_bench import QRS_UV, SETTLE_S, BenchSpec, Mixed, bench
 from training.noise_parts import NoiseShelf, read_shelf
 from training.quality_splits import Part, part_of_record
@@ -91,7 +92,7 @@ def make_set(
         keys = (
             place.digest([f"{name}.dat", f"{name}.atr"]),
             noise_digest,
-            repr(spec),
+            described(spec),
             f"{per_record_s} {seed}",
         )
         sets.append(_record_set(workshop.cache, place, name, shelf, spec, per_record_s, seed, keys))

@@ -68,16 +68,16 @@ def normal_beats(annotations: Annotations) -> NDArray[np.int64]:
     return normal if len(normal) else beats_of(annotations).samples
 
 
-def in_read_band(x_uv: Floats, rate_hz: int) -> Floats:
+def in_read_band(x_uv: Floats, rate_hz: int, low_hz: float = READ_BAND_HZ[0]) -> Floats:
     """What of a signal lies where an ECG is read."""
     from scipy.signal import sosfilt
 
-    filtered: Floats = sosfilt(_read_band(rate_hz), x_uv)
+    filtered: Floats = sosfilt(_read_band(rate_hz, low_hz), x_uv)
     return filtered
 
 
 @cache
-def _read_band(rate_hz: int) -> Any:
+def _read_band(rate_hz: int, low_hz: float) -> Any:
     from scipy.signal import butter
 
-    return butter(READ_ORDER, READ_BAND_HZ, btype="bandpass", fs=rate_hz, output="sos")
+    return butter(READ_ORDER, (low_hz, READ_BAND_HZ[1]), btype="bandpass", fs=rate_hz, output="sos")

@@ -133,6 +133,19 @@ def test_a_band_without_the_noise_makes_it_harmless() -> None:
     assert -10 * np.log10(ratio.mean()) > 15
 
 
+def test_noise_slower_than_judged_makes_no_window_noisy() -> None:
+    """Movement at 1 Hz counts from 0.67 Hz up and not from 4 Hz up; the recording is the same."""
+    ecg_uv = heart(60)
+    slow = 800 * np.sin(2 * np.pi * 1.0 * np.arange(len(ecg_uv)) / RATE_HZ)
+    wide = replace(recorder(), low_hz=0.05)
+    moved = replace(quiet(len(ecg_uv)), added_uv=slow)
+    first, strict = record(ecg_uv, moved, wide, RATE_HZ)
+    second, lenient = record(ecg_uv, moved, wide, RATE_HZ, 4.0)
+    assert np.array_equal(first, second)
+    assert -10 * np.log10(strict.mean()) < 0
+    assert -10 * np.log10(lenient[RATE_HZ * 5 :].mean()) > 20
+
+
 def test_a_lost_lead_is_noisy_although_nothing_was_added() -> None:
     mixed = made(replace(NOTHING, lost_chance=1.0), seed=2)
     _, clean = windows_of(mixed, 0)

@@ -41,6 +41,9 @@ BASELINE = "QRS prominence"
 QRS_BAND_HZ = (8.0, 30.0)
 N_RESAMPLES = 500
 MITBIH, DEV = "MIT-BIH", "dev"
+# A threshold parts windows of 18 dB and more from all others. Parting them at 10.5 dB, where the soft label
+# is a half, transfers worse: balanced accuracy 0.81-0.85 against 0.84-0.86 on external-dev, three seeds.
+CLEAN_ENOUGH = 0.95
 SINGLE = "5 s"  # the view that MIT-BIH's threshold is chosen on
 
 
@@ -150,7 +153,7 @@ def choose_thresholds(
     """One from MIT-BIH's validation part for every view, one from dev for each."""
     every_fifth = np.arange(0, len(validation), 5)  # windows overlap by four fifths
     scores = scorer(validation.windows(every_fifth))
-    logit = best_threshold(scores, validation.clean[every_fifth] >= 0.5)
+    logit = best_threshold(scores, validation.clean[every_fifth] >= CLEAN_ENOUGH)
     found = [Threshold(scorer=name, view=SINGLE, chosen_on=MITBIH, logit=logit)]
     for view in views_of(windows, scorer(windows.codes_st_i8)):
         logit = best_threshold(view.scores, view.is_clean)
