@@ -1,6 +1,7 @@
 """Every runtime gives the bytes that the twin predicts for it, on a thousand windows."""
 
 import importlib.util
+import subprocess
 import sys
 
 import numpy as np
@@ -10,10 +11,12 @@ from device_sim import twin
 from device_sim.apart import run_apart
 from device_sim.contract.graph import Graph
 from device_sim.contract.operators import PoolKind
+from device_sim.plan import plan
 from device_sim.requant import Family
 from device_sim.runner import NEEDS, Backend, Model
 from export.parity import RUNTIMES, between_families, difference, model_of, parity
 from export.to_onnx import to_onnx
+from export.to_tflite import to_tflite
 from tests.export.nets import MAKERS, codes, example
 from tests.golden.networks import Sketch, graphs, random_inputs
 
@@ -23,6 +26,16 @@ REFERENCE = (3, 11)
 IN_BOTH_FORMATS = [name for name in graphs() if name not in ("max_pool", "average_pool")]
 # Softmax in floating point, or in TensorFlow Lite's own fixed point: kept out of what is shipped.
 INEXACT = {"softmax": 1e-3, "joined": 1e-2}  # operator's graph -> share of bytes that may differ, by one step
+
+SMALLEST_ARENA = """
+import sys
+from tflite_micro.python.tflite_micro import runtime
+file, n_bytes = sys.stdin.buffer.read(), int(sys.argv[1])
+try:
+    runtime.Interpreter.from_bytes(file, arena_size=n_bytes)
+except RuntimeError:
+    sys.exit(3)
+"""
 
 
 @pytest.fixture(params=RUNTIMES)
@@ -91,3 +104,21 @@ def test_a_difference_counts_bytes_and_the_largest_step() -> None:
     found = difference("a", one, "b", other)
     assert (found.n_bytes, found.n_different, found.largest_step) == (4, 2, 255)
     assert str(found) == "a beside b: 2 of 4 bytes differ, by 255 at most"
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_our_arena_is_smaller_than_that_of_tflite_micro(name: str) -> None:
+    if importlib.util.find_spec("tflite_micro") is None and sys.version_info[:2] != REFERENCE:
+        pytest.skip("no wheel of tflite_micro for this Python")
+    graph = example(name).graph
+
+    def starts(arena_bytes: int) -> bool:
+        """Its arena also holds its own records of tensors and operators; ours are constants in flash."""
+        command = [sys.executable, "-c", SMALLEST_ARENA, str(arena_bytes)]
+        done = subprocess.run(command, input=to_tflite(graph), capture_output=True, timeout=60)
+        assert done.returncode in (0, 3), done.stderr.decode()
+        return done.returncode == 0
+
+    assert starts(1 << 20)
+    # Below a kilobyte it dies instead of refusing; what is refused at one is refused below it.
+    assert not starts(max(plan(graph).arena_bytes, 1024))
