@@ -1,6 +1,5 @@
 """The range of every activation, from windows of the calibration split alone."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -123,17 +122,3 @@ def _least_squares(counts: NDArray[np.int64], one: Range) -> Range:
 
     best = min(SHRINKS, key=cost)
     return Range(one.low * float(best), one.high * float(best))
-
-
-def to_json(ranges: Ranges) -> str:
-    """As a calibration is committed: one line for each tensor."""
-    return json.dumps({name: [one.low, one.high] for name, one in ranges.items()}, indent=1) + "\n"
-
-
-def from_json(text: str, where: str) -> dict[str, Range]:
-    """Reads what to_json wrote, or says what else it found."""
-    try:
-        read = json.loads(text)
-        return {str(name): Range(float(low), float(high)) for name, (low, high) in read.items()}
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ContractError(f"{where}: expected a low and a high for each tensor: {error}") from None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from device_sim.contract.errors import ContractError
-from export.calibrate import Method, Range, calibrate, from_json, rounded, to_json
+from export.calibrate import Method, Range, calibrate, rounded
 from tests.export.nets import CODE, N_CALIBRATION, SEED, example, ours, windows
 
 
@@ -42,19 +42,6 @@ def test_committed_ranges_have_twelve_significant_bits() -> None:
         assert abs(kept - value) <= abs(value) * 2.0**-12
         assert float(np.float32(kept)) == kept
     assert rounded(1.0 + 2.0**-20) == 1.0
-
-
-def test_ranges_survive_their_file() -> None:
-    ranges = calibrated(Method.MSE)
-    assert from_json(to_json(ranges), "ranges.json") == ranges
-
-
-@pytest.mark.parametrize(
-    "text", ["", "[]", '{"x": 3}', '{"x": [1]}', '{"x": [1, 2]}', '{"x": ["a", 1]}', '{"x": [0, Infinity]}']
-)
-def test_a_damaged_file_is_refused(text: str) -> None:
-    with pytest.raises(ContractError, match=r"^(ranges.json: expected|range: expected)"):
-        from_json(text, "ranges.json")
 
 
 def test_a_net_that_is_not_finite_is_named() -> None:
