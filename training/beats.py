@@ -38,7 +38,7 @@ def annotated_beats(record: str, beat_uv: NDArray[np.int16], marks: Annotations,
 
 
 def detected_beats(record: str, beat_uv: NDArray[np.int16], marks: Annotations, *, rate_hz: int) -> Beats:
-    """Beats where the core's detector puts them, with the class of the mark each meets; what it missed stays."""
+    """Beats where the core's detector puts them, classed by the mark each meets; what it missed stays."""
     peaks_s = RPeaks().push(beat_uv) / BEAT_HZ
     kept = [i for i, symbol in enumerate(marks.symbols) if symbol in CLASS_OF]
     truth_s = marks.samples[kept] / rate_hz
