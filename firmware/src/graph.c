@@ -114,12 +114,27 @@ static int64_t out_bytes(const struct wl_op *op)
     return op->out_h * pitch;
 }
 
+/** 1 for the kinds that are finished with an input before they write there (pool.c, elementwise.c). */
+static int may_write_over(const struct wl_op *op)
+{
+    if (op->kind == WL_OP_MAX_POOL || op->kind == WL_OP_AVERAGE_POOL)
+        return op->pad_top == 0 && op->pad_left == 0;
+    return op->kind == WL_OP_ADD || op->kind == WL_OP_SIGMOID || op->kind == WL_OP_SOFTMAX;
+}
+
+/** 1 when an input lies in the arena, and the output beside it or exactly over it. */
+static int input_lies_well(const struct wl_op *op, int32_t input, int32_t arena_bytes)
+{
+    int64_t n = volume(op->in_h, op->in_w, op->in_c), n_out = out_bytes(op);
+    int beside = input + n <= op->out || op->out + n_out <= input;
+
+    return inside(input, n, arena_bytes) && (beside || (input == op->out && may_write_over(op)));
+}
+
 static int lies_in_arena(const struct wl_op *op, int32_t arena_bytes)
 {
-    int64_t n = volume(op->in_h, op->in_w, op->in_c);
-
-    return inside(op->x, n, arena_bytes) && inside(op->out, out_bytes(op), arena_bytes) &&
-           (op->kind != WL_OP_ADD || inside(op->y, n, arena_bytes));
+    return inside(op->out, out_bytes(op), arena_bytes) && input_lies_well(op, op->x, arena_bytes) &&
+           (op->kind != WL_OP_ADD || input_lies_well(op, op->y, arena_bytes));
 }
 
 static int multipliers_fit(const struct wl_op *op, int32_t n)

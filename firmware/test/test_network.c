@@ -117,6 +117,11 @@ static void refusals(void)
     REFUSE(WL_BAD_ARENA, op.x = -1);
     REFUSE(WL_BAD_ARENA, op.x = INT32_MAX);
     REFUSE(WL_BAD_ARENA, op.out = 37);
+    REFUSE(WL_BAD_ARENA, (op.out = 0, op.x = 0));   /* a convolution needs its input to the end */
+    REFUSE(WL_BAD_ARENA, (op.out = 0, op.x = 143));
+    REFUSE(WL_OK, (op.out = 0, op.x = 144));
+    REFUSE(WL_OK, (op.kind = WL_OP_ADD, op.out_c = 1, op.y = 0, op.out = 0));
+    REFUSE(WL_BAD_ARENA, (op.kind = WL_OP_ADD, op.out_c = 1, op.y = 0, op.out = 1));
     REFUSE(WL_BAD_ARENA, (op.kind = WL_OP_ADD, op.out_c = 1, op.y = 145));
     REFUSE(WL_BAD_SHAPE, op.kind = WL_OP_ADD);
     REFUSE(WL_BAD_SHAPE, op.kind = WL_OP_DENSE);
@@ -158,6 +163,71 @@ static void requant_extremes(void)
     CHECK_EQUAL("raised first", 96, wl_requant(6, 1 << 30, 5));
 }
 
+static uint32_t noise = 2463534242u;
+
+/** A number low..high (a xorshift of 32 bits). */
+static int32_t draw(int32_t low, int32_t high)
+{
+    noise ^= noise << 13;
+    noise ^= noise >> 17;
+    noise ^= noise << 5;
+    return low + (int32_t)(noise % (uint32_t)(high - low + 1));
+}
+
+#define LENGTH 6            /* of any dimension; a few are one too long or too short */
+#define KERNEL 4
+#define N_WEIGHTS ((LENGTH + 1) * (LENGTH + 1) * (KERNEL + 1) * (KERNEL + 1))
+
+static struct wl_op random_op(const int8_t *weights, const int32_t *biases, const int32_t *q31, const int8_t *shifts)
+{
+    struct wl_op op = {weights, biases, q31, shifts, draw(-1, 99), draw(-1, 99), draw(-1, 99),
+                       draw(0, LENGTH), draw(0, LENGTH), draw(0, LENGTH),
+                       draw(0, LENGTH), draw(0, LENGTH), draw(0, LENGTH), 0, 0, 0, 0, 0, 0,
+                       (int16_t)draw(-128, 127), (int16_t)draw(-128, 127), (int16_t)draw(-128, 127),
+                       (int16_t)draw(-129, 0), (int16_t)draw(0, 127), (uint8_t)draw(0, WL_OP_KINDS)};
+
+    op.kernel_h = (int16_t)draw(0, KERNEL), op.kernel_w = (int16_t)draw(0, KERNEL);
+    op.stride_h = (int16_t)draw(0, 3), op.stride_w = (int16_t)draw(0, 3);
+    op.pad_top = (int16_t)draw(-1, 3), op.pad_left = (int16_t)draw(-1, 3);
+    if (draw(0, 1)) /* half of them have a chance with the kinds that keep a shape */
+        op.out_h = op.in_h, op.out_w = op.in_w, op.out_c = op.in_c;
+    return op;
+}
+
+/** Random tables: whatever the check lets through must run without a complaint of the sanitizers. */
+static void random_tables(void)
+{
+    static int8_t weights[N_WEIGHTS], shifts[256];
+    static int32_t biases[256], q31[256];
+    int n_run[WL_OP_KINDS] = {0};
+    const int32_t arena_bytes = 300;
+    int8_t *arena = malloc((size_t)arena_bytes);
+
+    if (!arena)
+        exit(1);
+    for (int i = 0; i < N_WEIGHTS; i++)
+        weights[i] = (int8_t)draw(-128, 127);
+    for (int i = 0; i < 256; i++) {
+        biases[i] = draw(1, 1 << 23);
+        q31[i] = draw(1 << 30, INT32_MAX);
+        shifts[i] = (int8_t)draw(-31, 30);
+    }
+    memset(arena, 0x5a, (size_t)arena_bytes);
+    for (int i = 0; i < 400000; i++) {
+        struct wl_op op = random_op(weights, biases, q31, shifts);
+        struct wl_graph graph = {&op, 1, arena_bytes};
+        int32_t at;
+
+        if (wl_graph_check(&graph, &at) == WL_OK) {
+            wl_graph_run(&graph, arena);
+            n_run[op.kind]++;
+        }
+    }
+    for (int kind = 0; kind < WL_OP_KINDS; kind++)
+        CHECK_EQUAL("every kind was let through", 1, n_run[kind] > 20);
+    free(arena);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -172,5 +242,6 @@ int main(int argc, char **argv)
     }
     refusals();
     requant_extremes();
+    random_tables();
     return checks_done("network");
 }
