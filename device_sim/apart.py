@@ -34,18 +34,18 @@ def run_apart(
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, env=environment)
         if done.returncode != 0:
-            raise ContractError(f"backend {backend}: {_reason(folder, done.stderr, done.returncode)}")
+            raise ContractError(_reason(backend, folder, done.stderr, done.returncode))
         with np.load(folder / "outputs.npz") as outputs:
             return {name: outputs[name] for name in model.graph.outputs}
 
 
-def _reason(folder: Path, stderr: str, code: int) -> str:
+def _reason(backend: Backend, folder: Path, stderr: str, code: int) -> str:
     """Its own refusal, or the last line of what it said before it died."""
     refusal = folder / "refusal.json"
     if refusal.is_file():
         return str(json.loads(refusal.read_text()))
     last = (stderr.strip().splitlines() or ["it said nothing"])[-1]
-    return f"the runtime ended with {code}: {last}"
+    return f"backend {backend}: the runtime ended with {code}: {last}"
 
 
 def main(backend: str, folder: Path) -> int:
