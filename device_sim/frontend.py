@@ -137,7 +137,7 @@ class FrontEnd:
 
     @property
     def _chunk_counts(self) -> int:
-        # Beats: 78 hops make 624 of them at most, so a chunk may not exceed 512 / 8 = 64 hops.
+        # A hop makes 8 beat samples and the ring keeps 512: after 64 hops the first would be gone.
         return max(1, 60 * HOP_SAMPLES * int(self._input.rate_hz) // STREAM_HZ)
 
     def _push_chunk(
