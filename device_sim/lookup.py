@@ -22,3 +22,12 @@ def softmax_table_q23(scale: float) -> NDArray[np.int32]:
     """Entry d: exp(-scale * d), for a code d below the largest of its row."""
     entries = [math.floor(math.exp(-scale * d) * (1 << SOFTMAX_BITS) + 0.5) for d in range(256)]
     return np.array(entries, np.int32)
+
+
+def score_table_q15(scale: float, zero_point: int, temperature: float) -> tuple[int, ...]:
+    """Entry code + 128: sigmoid(logit / temperature) in Q15, the calibrated chance of a yes."""
+    table = []
+    for code in range(-128, 128):
+        real = max(-700.0, min(700.0, scale * (code - zero_point) / temperature))
+        table.append(math.floor((1 << 15) / (1.0 + math.exp(-real)) + 0.5))
+    return tuple(table)

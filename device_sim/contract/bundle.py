@@ -7,15 +7,18 @@ import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from device_sim.contract.budget import Budget, budget_from_json
 from device_sim.contract.errors import ContractError, DigestError
 from device_sim.contract.fields import Fields, as_text, parse
 from device_sim.contract.graph import Graph
+from device_sim.contract.inputs import InputKind, check_window, parts_of
 from device_sim.contract.labels import Labels
-from device_sim.contract.manifest import graph_from_json, graph_to_json
+from device_sim.contract.manifest import graph_from_json, graph_sha256, graph_to_json
+from device_sim.contract.metrics import Metrics, check_sha256, metrics_from_json, metrics_to_json
+from device_sim.contract.verdict import VerdictSpec, verdict_from_json, verdict_to_json
 from device_sim.contract.window import WindowSpec
 
 FORMAT = 1
@@ -27,14 +30,6 @@ FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
-class InputKind(StrEnum):
-    """What of the device's data a network sees."""
-
-    IMAGE = "image"
-    BEAT = "beat"
-    SIGNAL = "signal"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Bundle:
     """A network, what it is fed, what its outputs mean, and where it comes from."""
@@ -44,6 +39,10 @@ class Bundle:
     window: WindowSpec
     labels: Labels
     graph: Graph
+    verdict: VerdictSpec | None = None  # None: a network that gives numbers and judges nothing
+    frontend_sha256: str = ""  # device_sim.fingerprint of the front end it was trained behind
+    budget: Budget | None = None
+    metrics: Metrics | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)  # model.tflite, vectors.npz, MODEL_CARD.md
 
@@ -52,6 +51,37 @@ class Bundle:
             raise ContractError(f"bundle.name: expected a-z, 0-9, - and _, got {self.name[:80]!r}")
         for name in self.files:
             _check_file_name(name)
+        if self.frontend_sha256:
+            check_sha256(self.frontend_sha256, "bundle.frontend_sha256")
+        if self.verdict is not None:
+            self._check_verdict(self.verdict)
+        if self.metrics is not None:
+            self._check_metrics(self.metrics)
+
+    def _check_verdict(self, verdict: VerdictSpec) -> None:
+        if len(self.labels) != 1 + len(verdict.questions):
+            raise ContractError(
+                f"verdict.questions: expected one for each label but the first, {len(self.labels) - 1}, "
+                f"got {len(verdict.questions)}"
+            )
+        for question in verdict.questions:
+            if question.output not in self.graph.outputs or self.graph.tensor(question.output).n_bytes != 1:
+                raise ContractError(
+                    f"verdict.questions: expected an output of one code "
+                    f"({', '.join(self.graph.outputs)}), got {question.output[:80]!r}"
+                )
+        if not self.frontend_sha256:
+            raise ContractError("bundle.frontend_sha256: expected it beside a verdict, found none")
+        check_window(self.input, self.window)
+        parts_of(self.input, self.graph)
+
+    def _check_metrics(self, metrics: Metrics) -> None:
+        found = graph_sha256(self.graph)
+        if metrics.graph_sha256 != found:
+            raise DigestError(
+                f"metrics.graph_sha256: expected {found[:12]}.. (this graph), "
+                f"got {metrics.graph_sha256[:12]}..; these figures belong to another network"
+            )
 
     @property
     def digest(self) -> str:
@@ -67,7 +97,7 @@ def _check_file_name(name: str) -> None:
 def _manifest(bundle: Bundle) -> tuple[dict[str, Any], bytes]:
     """All but the digest, and weights.bin."""
     graph, weights = graph_to_json(bundle.graph)
-    made = {
+    made: dict[str, Any] = {
         "format": FORMAT,
         "name": bundle.name,
         "input": bundle.input.value,
@@ -77,6 +107,14 @@ def _manifest(bundle: Bundle) -> tuple[dict[str, Any], bytes]:
         "files": {name: hashlib.sha256(raw).hexdigest() for name, raw in bundle.files.items()},
         **graph,
     }
+    if bundle.verdict is not None:
+        made["verdict"] = verdict_to_json(bundle.verdict)
+    if bundle.frontend_sha256:
+        made["frontend_sha256"] = bundle.frontend_sha256
+    if bundle.budget is not None:
+        made["budget"] = asdict(bundle.budget)
+    if bundle.metrics is not None:
+        made["metrics"] = metrics_to_json(bundle.metrics)
     return made, weights
 
 
@@ -143,6 +181,10 @@ def _bundle(fields: Fields, folder: Path) -> Bundle:
     origin = {one: provenance.text(one) for one in provenance.names()}
     files = _files(fields.object("files"), folder)
     graph = graph_from_json(fields, _read(folder, WEIGHTS, MAX_FILE_BYTES), name)
+    verdict = verdict_from_json(fields.object("verdict")) if fields.has("verdict") else None
+    frontend = fields.text("frontend_sha256") if fields.has("frontend_sha256") else ""
+    budget = budget_from_json(fields.object("budget")) if fields.has("budget") else None
+    metrics = metrics_from_json(fields.object("metrics")) if fields.has("metrics") else None
     fields.done()
     return Bundle(
         name=name,
@@ -150,6 +192,10 @@ def _bundle(fields: Fields, folder: Path) -> Bundle:
         window=WindowSpec(**rates),
         labels=labels,
         graph=graph,
+        verdict=verdict,
+        frontend_sha256=frontend,
+        budget=budget,
+        metrics=metrics,
         provenance=origin,
         files=files,
     )

@@ -1,6 +1,7 @@
 """The integer graph as JSON and back: what a manifest says of operators and tensors."""
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
@@ -64,6 +65,13 @@ def graph_to_json(graph: Graph) -> tuple[dict[str, Any], bytes]:
         "outputs": list(graph.outputs),
     }
     return made, bytes(weights)
+
+
+def graph_sha256(graph: Graph) -> str:
+    """Of the integers and all that gives them a meaning; the name left out."""
+    made, _weights = graph_to_json(graph)  # each tensor's own SHA-256 stands in it
+    canonical = json.dumps(made, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def _operator_to_json(operator: Operator, graph: Graph) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def edited(path: Path, change: Callable[[dict[str, Any]], None]) -> bytes:
     [
         (lambda c: c.pop("net"), "net: expected the field, found none"),
         (lambda c: c.update(extra=1), "'extra': no field of this format"),
-        (lambda c: c.update(input="video"), "input: expected one of image, beat, signal"),
+        (lambda c: c.update(input="video"), "input: expected one of image, beat, blind, signal"),
         (lambda c: c.update(time_major=1), "time_major: expected true or false, got 1"),
         (lambda c: c["window"].update(rate_hz=0), "rate_hz: expected a whole number"),
         (lambda c: c["inputs"]["x_bct"].update(shape=[2, -1]), "expected a whole number 1.."),
