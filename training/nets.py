@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from device_sim.contract.errors import ContractError
-from training.quality_nets import QUALITY_NETS
+from training.paper_nets import PICTURE_NETS
+from training.quality_nets import IMAGE_NETS
 
 WINDOW_SAMPLES = 128  # one second of the beat stream
 WIDTH = 32
@@ -143,7 +144,8 @@ NETS: Mapping[str, Callable[[], nn.Module]] = {
     "cardiacnet": CardiacNet,
     "cardiacnet_replicate": lambda: CardiacNet("replicate"),
     "beat_tiny": BeatTiny,
-    **QUALITY_NETS,
+    **IMAGE_NETS,
+    **PICTURE_NETS,
 }
 
 

@@ -7,7 +7,8 @@ from typing import Literal
 
 from device_sim.contract.errors import ContractError
 from training.nets import NETS
-from training.quality_nets import QUALITY_NETS
+from training.paper_nets import PICTURE_NETS
+from training.quality_nets import IMAGE_NETS
 from training.quality_recipe import ExternalRecipe
 from training.splits import DS1, DS2, FIRST_MINUTES_S, NAMED_EXCEPTIONS, check_no_leak
 from training.tables import build, read_toml
@@ -237,7 +238,7 @@ KINDS: dict[str, type[Recipe]] = {
 
 
 def check_names(net: str, rule: str) -> None:
-    known = [name for name in NETS if name not in QUALITY_NETS]
+    known = [name for name in NETS if name not in (*IMAGE_NETS, *PICTURE_NETS)]
     if net not in known:
         raise ContractError(f"net: expected one of {', '.join(known)}, got {net}")
     if rule not in RULES:
