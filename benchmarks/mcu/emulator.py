@@ -1,17 +1,21 @@
-"""Runs a Cortex-M image in Unicorn and counts every instruction, by function."""
+"""Runs a Cortex-M image in Unicorn and counts every instruction: by function, by region, by class."""
 
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from benchmarks.mcu.image import RAM_START, Image, Symbol, plain, require
+from benchmarks.mcu import hook
+from benchmarks.mcu.hook import Audit, Layout, Place, Times, count_instructions
+from benchmarks.mcu.image import Image, Symbol, plain, require
 from device_sim.contract.errors import BudgetExceeded, ContractError
 
-FLASH_BYTES, RAM_BYTES = 1 << 20, 512 << 10
+__all__ = ["LIBRARY", "Emulator", "count_instructions"]
 PAINT = 0xA5
 STACK_ROOM = 16 << 10
+SYSTEM_START, SYSTEM_BYTES = 0xE000E000, 0x1000  # where reset lets the FPU be used
 # What a compiler calls of its own accord: counted for the function that needed it.
-LIBRARY = ("mem", "__aeabi_", "compiler_rt.")
+LIBRARY = ("mem", "__aeabi_", "__mem", "compiler_rt.")
 
 
 @dataclass
@@ -20,32 +24,42 @@ class Emulator:
 
     image: Image
     shared: tuple[str, ...] = ()  # functions that are charged to their callers, as the library's are
+    in_python: bool = False  # count without the compiled hook
+    audited: bool = False  # watch every access to memory: slow
     counts: Counter[str] = field(default_factory=Counter)  # by function
     charged: Counter[tuple[str, str]] = field(default_factory=Counter)  # by (function, who called it or "")
+    regions: Counter[int] = field(default_factory=Counter)  # by the argument of the last wl_mark
     stack_bytes: int = 0
+    audit: Audit | None = None
 
     def __post_init__(self) -> None:
         require("unicorn")
-        from unicorn import UC_ARCH_ARM, UC_MODE_THUMB, Uc
-        from unicorn.arm_const import UC_CPU_ARM_CORTEX_M4
+        import unicorn
+        from unicorn import arm_const
 
-        self._uc = Uc(UC_ARCH_ARM, UC_MODE_THUMB, cpu=UC_CPU_ARM_CORTEX_M4)
+        target = self.image.target
+        if target.unicorn_cpu is None:
+            raise ContractError(f"{target.name}: unicorn has no such core; QEMU has one")
+        model = getattr(arm_const, f"UC_CPU_ARM_{target.unicorn_cpu}")
+        self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB, cpu=model)
         # UC_MODE_MCLASS would silently give a Cortex-M33, whatever was asked for.
-        if self._uc.ctl_get_cpu_model() != UC_CPU_ARM_CORTEX_M4:
-            raise ContractError(f"unicorn: asked for Cortex-M4, got model {self._uc.ctl_get_cpu_model()}")
-        self._uc.mem_map(0, FLASH_BYTES)
-        self._uc.mem_map(RAM_START, RAM_BYTES)
-        for address, data in self.image.segments:
-            self._uc.mem_write(address, data)
+        found = self._uc.ctl_get_cpu_model()
+        if found != model:
+            asked = target.unicorn_cpu.title().replace("_", "-")
+            raise ContractError(f"unicorn: asked for {asked}, got model {found}")
+        memory = target.memory
+        self._uc.mem_map(memory.flash_start, _pages(memory.flash_bytes))
+        self._uc.mem_map(memory.ram_start, _pages(memory.ram_bytes))
+        self._uc.mem_map(SYSTEM_START, SYSTEM_BYTES)
+        for address, content in self.image.segments:
+            self._uc.mem_write(address, content)
         functions = [s for s in self.image.symbols.values() if s.is_code]
         self._functions = sorted(functions, key=lambda s: (s.address, s.name))
         self._starts = [s.address for s in self._functions]
-        self._owners: dict[int, str | None] = {}  # block -> its function, None for one that is charged on
-        self._caller = ""
-        self._blocks: Counter[tuple[int, int, str]] = Counter()
+        self._places: dict[Place, Times] = {}
 
-    def write(self, symbol: str, data: bytes, offset: int = 0) -> None:
-        self._uc.mem_write(self._at(symbol).address + offset, data)
+    def write(self, symbol: str, content: bytes, offset: int = 0) -> None:
+        self._uc.mem_write(self._at(symbol).address + offset, content)
 
     def read(self, symbol: str) -> bytes:
         at = self._at(symbol)
@@ -53,49 +67,80 @@ class Emulator:
 
     def run(self, *, jobs: dict[str, bytes], max_instructions: int) -> None:
         """Run from reset to wl_halt; the jobs are written when main is entered, after .bss is cleared."""
-        from unicorn import UC_HOOK_BLOCK, UcError
-        from unicorn.arm_const import UC_ARM_REG_SP
+        from unicorn import UcError
+        from unicorn.arm_const import UC_ARM_REG_PC, UC_ARM_REG_SP
 
-        top = int.from_bytes(self._uc.mem_read(0, 4), "little")
-        reset = int.from_bytes(self._uc.mem_read(4, 4), "little")
+        start = self.image.target.memory.flash_start
+        top, reset = (int.from_bytes(self._uc.mem_read(start + at, 4), "little") for at in (0, 4))
         self._uc.mem_write(top - STACK_ROOM, bytes([PAINT]) * STACK_ROOM)
         self._uc.reg_write(UC_ARM_REG_SP, top)
         halt, main = self._at("wl_halt").address, self._at("main").address
-        self._uc.hook_add(UC_HOOK_BLOCK, self._on_block)
+        counter = hook.counter(self._layout(max_instructions), in_python=self.in_python)
+        counter.attach(self._uc)
         try:
-            self._uc.emu_start(reset | 1, main, count=max_instructions)
-            for symbol, data in jobs.items():
-                self.write(symbol, data)
-            self._blocks.clear()
-            self._uc.emu_start(main | 1, halt, count=max_instructions)
+            self._uc.emu_start(reset | 1, main)
+            for symbol, content in jobs.items():
+                self.write(symbol, content)
+            counter.forget()
+            if self.audited:
+                self.audit = hook.attach_audit(self._uc, self.image.target.memory.ram_start)
+            self._uc.emu_start(main | 1, halt)
         except UcError as error:
-            raise ContractError(f"{self.image.path.name}: the emulated core stopped: {error}") from error
-        painted = bytes(self._uc.mem_read(top - STACK_ROOM, STACK_ROOM))
-        self.stack_bytes = len(painted.lstrip(bytes([PAINT])))
-        self._attribute()
-        if sum(self.counts.values()) >= max_instructions:
+            at = self._function_at(self._uc.reg_read(UC_ARM_REG_PC))
+            raise ContractError(
+                f"{self.image.path.name}: the emulated core stopped in {at}: {error}"
+            ) from error
+        self.stack_bytes = self._stack_bytes(top)
+        if counter.executed >= max_instructions:
             raise BudgetExceeded(
                 f"{self.image.path.name}: never reached wl_halt",
-                measured=sum(self.counts.values()), allowed=max_instructions, unit="instructions",
+                measured=counter.executed, allowed=max_instructions, unit="instructions",
             )  # fmt: skip
+        self._places = dict(counter.places())
+        self._attribute()
 
-    def _on_block(self, _uc: object, address: int, size: int, _user: object) -> None:
-        if address not in self._owners:
-            name = self._function_at(address)
-            self._owners[address] = None if name.startswith(LIBRARY) or name in self.shared else name
-        owner = self._owners[address]
-        if owner is None:
-            self._blocks[address, size, self._caller] += 1
-        else:
-            self._caller = owner
-            self._blocks[address, size, ""] += 1
+    def blocks(self) -> Iterator[tuple[Place, Times, bytes]]:
+        """Every block that ran, with its code."""
+        for place, times in self._places.items():
+            yield place, times, bytes(self._uc.mem_read(place.address, place.size))
+
+    def function_of(self, place: Place) -> str:
+        """Whose the block is: its function's, or its caller's where it is shared."""
+        return (
+            plain(self._functions[place.caller - 1].name)
+            if place.caller
+            else self._function_at(place.address)
+        )
+
+    def _layout(self, limit: int) -> Layout:
+        """Owners from 1 on: the functions in the order of their addresses; 0 is nobody."""
+        at, code = next((a, c) for a, c in self.image.segments if a == self.image.target.memory.flash_start)
+        owners = [0] * (len(code) // 2 + 1)
+        for number, symbol in enumerate(self._functions, start=1):
+            name = plain(symbol.name)
+            owner = -1 if name.startswith(LIBRARY) or name in self.shared else number
+            first = (symbol.address - at) // 2
+            last = first + symbol.n_bytes // 2
+            owners[first:last] = [owner] * (min(last, len(owners)) - first)
+        mark = self.image.symbols.get("wl_mark")
+        return Layout(
+            code_start=at, code=code, owners=tuple(owners), mark=mark.address if mark else 0, limit=limit
+        )
 
     def _attribute(self) -> None:
-        for (address, size, caller), times in self._blocks.items():
-            n = count_instructions(bytes(self._uc.mem_read(address, size))) * times
-            name = self._function_at(address)
+        for place, times, code in self.blocks():
+            n = count_instructions(code) * times.entered
+            name = self._function_at(place.address)
             self.counts[name] += n
-            self.charged[name, caller] += n
+            self.charged[name, plain(self._functions[place.caller - 1].name) if place.caller else ""] += n
+            self.regions[place.region] += n
+
+    def _stack_bytes(self, top: int) -> int:
+        painted = bytes(self._uc.mem_read(top - STACK_ROOM, STACK_ROOM))
+        used = len(painted.lstrip(bytes([PAINT])))
+        if used == STACK_ROOM:
+            raise ContractError(f"{self.image.path.name}: uses more than {STACK_ROOM} bytes of stack")
+        return used
 
     def _function_at(self, address: int) -> str:
         i = bisect_right(self._starts, address) - 1
@@ -107,10 +152,5 @@ class Emulator:
         return self.image.symbols[symbol]
 
 
-def count_instructions(code: bytes) -> int:
-    """Thumb: a first halfword of 0b11101.. and above opens a four-byte instruction."""
-    n = at = 0
-    while at < len(code):
-        at += 4 if int.from_bytes(code[at : at + 2], "little") >> 11 >= 0x1D else 2
-        n += 1
-    return n
+def _pages(n_bytes: int) -> int:
+    return -(-n_bytes // 4096) * 4096

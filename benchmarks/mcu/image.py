@@ -1,28 +1,34 @@
-"""Builds a Cortex-M image with the pinned ziglang compiler and reads its symbols and sizes."""
+"""Builds a Cortex-M image and reads its sections, symbols and sizes."""
 
 import importlib.util
+import shutil
 import subprocess
 import sys
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from benchmarks.mcu.targets import M4, Memory, Target
 from device_sim.contract.errors import ContractError
 
 FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
 PORT = FIRMWARE / "ports" / "cortex_m"
-TARGET, CPU = "thumb-freestanding-eabihf", "cortex_m4"
+TARGET = M4.zig_target
 INCLUDES = (FIRMWARE / "include", PORT / "include", FIRMWARE / "src")
+ZIG, GCC = "zig", "gcc"
+GCC_INSTALL = "apt install gcc-arm-none-eabi libnewlib-arm-none-eabi"
+SHF_ALLOC = 2
+COMPILERS = (ZIG, GCC)  # the pinned one, and a second witness
 
-# -fhosted: a freestanding target would turn memcpy of a word into a call to a byte loop.
-# -fomit-frame-pointer: zig keeps r7 otherwise, and the kernels need every register.
 FLAGS = (
-    "-std=c99", "-O2", "-fhosted", "-fomit-frame-pointer", "-ffunction-sections", "-fdata-sections",
+    "-std=c99", "-O2", "-fomit-frame-pointer", "-ffunction-sections", "-fdata-sections",
     "-Wall", "-Wextra", "-Werror", "-Wl,--gc-sections", "-Wl,-e,reset",
 )  # fmt: skip
-
-
-RAM_START = 0x20000000
+# -fhosted: a freestanding target would turn memcpy of a word into a call to a byte loop.
+# -fomit-frame-pointer, above: zig keeps r7 otherwise, and the kernels need every register.
+ZIG_FLAGS = ("-fhosted",)
+GCC_FLAGS = ("-nostartfiles", "-Wl,--no-warn-rwx-segments")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +37,8 @@ class Symbol:
     address: int
     n_bytes: int
     is_code: bool
-
-    @property
-    def in_flash(self) -> bool:
-        return self.address < RAM_START
+    in_flash: bool = True
+    source: str = ""  # the file it was compiled from, where the linker says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +46,8 @@ class Image:
     path: Path
     segments: tuple[tuple[int, bytes], ...]  # where in memory, what
     symbols: dict[str, Symbol]
+    target: Target = M4
+    sections: tuple[tuple[str, int], ...] = ()  # name, bytes
 
     def n_bytes(self, names: Collection[str]) -> int:
         """Bytes that these symbols take; two names of one place count once."""
@@ -53,7 +59,12 @@ class Image:
     @property
     def flash_bytes(self) -> int:
         """Everything that is programmed, start-up and padding included."""
-        return sum(len(content) for address, content in self.segments if address < RAM_START)
+        return sum(len(content) for at, content in self.segments if at < self.target.memory.ram_start)
+
+    @property
+    def ram_bytes(self) -> int:
+        """Everything static: .data and .bss; the stack is measured."""
+        return sum(n for name, n in self.sections if name in (".data", ".bss"))
 
 
 def plain(name: str) -> str:
@@ -74,16 +85,20 @@ def build(
     sources: list[Path],
     out: Path,
     *,
-    target: str = TARGET,
-    cpu: str = CPU,
+    target: Target = M4,
+    compiler: str = ZIG,
+    memory: Memory | None = None,
     defines: tuple[str, ...] = (),
+    includes: tuple[Path, ...] = INCLUDES,
 ) -> Image:
     """Compile and link; the same sources and flags give the same bytes."""
-    require("ziglang")
+    memory = memory or target.memory
+    script = out.with_suffix(".ld")
+    script.write_text(memory.script() + (PORT / "link.ld").read_text(encoding="ascii"), encoding="ascii")
     command = [
-        sys.executable, "-m", "ziglang", "cc", "-target", target, f"-mcpu={cpu}", *FLAGS,
-        *(f"-D{d}" for d in defines), *(f"-I{folder}" for folder in INCLUDES),
-        "-T", str(PORT / "link.ld"), *map(str, sources), "-o", str(out),
+        *compile_command(target, compiler), *FLAGS, *(ZIG_FLAGS if compiler == ZIG else GCC_FLAGS),
+        *(f"-D{d}" for d in defines), *(f"-I{folder}" for folder in includes),
+        "-T", str(script), *map(str, sources), "-o", str(out),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -91,7 +106,25 @@ def build(
         raise ContractError(
             f"{out.name}: does not build: {next((line for line in lines if 'error' in line), lines[0])}"
         )
-    return read_image(out)
+    return read_image(out, replace(target, memory=memory))
+
+
+def compile_command(target: Target, compiler: str) -> list[str]:
+    """The compiler with its target, or one line with what installs it."""
+    if compiler == ZIG:
+        require("ziglang")
+        return [
+            sys.executable,
+            "-m",
+            "ziglang",
+            "cc",
+            "-target",
+            target.zig_target,
+            f"-mcpu={target.zig_cpu}",
+        ]
+    if shutil.which(target.gcc) is None:
+        raise ContractError(f"{target.gcc}: not installed: {GCC_INSTALL}")
+    return [target.gcc, *target.gcc_flags]
 
 
 def core_sources() -> list[Path]:
@@ -102,8 +135,8 @@ def port_sources(main: str) -> list[Path]:
     return [PORT / "startup.c", PORT / main]
 
 
-def read_image(path: Path) -> Image:
-    """Segments and symbols of an ELF file; the second static of one name becomes name#2."""
+def read_image(path: Path, target: Target = M4) -> Image:
+    """Sections, segments and symbols of an ELF file; the second static of one name becomes name#2."""
     require("elftools")
     from elftools.elf.elffile import ELFFile
     from elftools.elf.sections import SymbolTableSection
@@ -115,21 +148,36 @@ def read_image(path: Path) -> Image:
             for s in elf.iter_segments()
             if s["p_type"] == "PT_LOAD" and s["p_filesz"]
         )
+        sections = tuple(
+            (s.name, int(s["sh_size"]))
+            for s in elf.iter_sections()
+            if s["sh_flags"] & SHF_ALLOC and s["sh_size"]
+        )
         symbols: dict[str, Symbol] = {}
         for section in elf.iter_sections():
-            if not isinstance(section, SymbolTableSection):
-                continue
-            for s in section.iter_symbols():
-                kind = s["st_info"]["type"]
-                if kind in ("STT_FUNC", "STT_OBJECT") and s["st_size"]:
-                    symbol = Symbol(
-                        name=_free_name(s.name, symbols),
-                        address=int(s["st_value"]) & ~1 if kind == "STT_FUNC" else int(s["st_value"]),
-                        n_bytes=int(s["st_size"]),
-                        is_code=kind == "STT_FUNC",
-                    )
-                    symbols[symbol.name] = symbol
-    return Image(path=path, segments=segments, symbols=symbols)
+            if isinstance(section, SymbolTableSection):
+                _read_symbols(section, symbols, target)
+    return Image(path=path, segments=segments, symbols=symbols, target=target, sections=sections)
+
+
+def _read_symbols(table: Any, symbols: dict[str, Symbol], target: Target) -> None:
+    """A file's local symbols follow its name; global ones come last, with none."""
+    source = ""
+    for s in table.iter_symbols():
+        kind = s["st_info"]["type"]
+        if kind == "STT_FILE":
+            source = Path(s.name).name
+        if kind in ("STT_FUNC", "STT_OBJECT") and s["st_size"]:
+            address = int(s["st_value"]) & ~1 if kind == "STT_FUNC" else int(s["st_value"])
+            symbol = Symbol(
+                name=_free_name(s.name, symbols),
+                address=address,
+                n_bytes=int(s["st_size"]),
+                is_code=kind == "STT_FUNC",
+                in_flash=address < target.memory.ram_start,
+                source=source if s["st_info"]["bind"] == "STB_LOCAL" else "",
+            )
+            symbols[symbol.name] = symbol
 
 
 def _free_name(name: str, taken: dict[str, Symbol]) -> str:

@@ -1,0 +1,116 @@
+/* What the emulator calls before every block, and in an audit before every access to memory. */
+#include <stdint.h>
+
+#define UC_MEM_READ 16 /* enum uc_mem_type */
+#define MAX_UNALIGNED 64
+
+struct cell {
+    uint32_t address, size, caller, region;
+    uint32_t n_instructions;
+    uint32_t used;
+    uint64_t times;         /* entered */
+    uint64_t jumped;        /* of these not from the instruction before it */
+};
+
+struct hook {
+    struct cell *cells;     /* a hash table of n_cells, a power of two */
+    const int32_t *owners;  /* of every halfword of code: a function, or -1 where its caller is charged */
+    const uint8_t *code;
+    int (*read_register)(void *uc, int number, void *value);
+    int (*stop)(void *uc);
+    uint64_t executed, limit;
+    uint32_t n_cells, n_used;
+    uint32_t code_start, code_bytes;
+    uint32_t mark;          /* the function whose argument names what follows */
+    uint32_t caller, region, end;
+    int32_t argument;       /* number of the register that holds it */
+    uint32_t is_full;
+};
+
+struct audit {
+    int (*read_register)(void *uc, int number, void *value);
+    uint64_t n_reads, n_writes, n_flash_reads, n_unaligned;
+    uint32_t ram_start;
+    int32_t pc;
+    uint32_t unaligned[MAX_UNALIGNED]; /* addresses of instructions */
+    uint32_t n_places;
+};
+
+/** Thumb: a first halfword of 0b11101.. and above opens a four-byte instruction. */
+static uint32_t count(const uint8_t *code, uint32_t size)
+{
+    uint32_t n = 0;
+
+    for (uint32_t at = 0; at < size; n++)
+        at += (code[at + 1] >> 3) >= 0x1d ? 4 : 2;
+    return n;
+}
+
+static struct cell *cell_of(struct hook *h, uint32_t address, uint32_t size, uint32_t caller)
+{
+    uint32_t at = (address >> 1) * 2654435761u ^ h->region * 2246822519u ^ caller * 3266489917u;
+
+    for (;; at++) {
+        struct cell *c = &h->cells[at & (h->n_cells - 1)];
+
+        if (!c->used) {
+            c->address = address, c->size = size, c->caller = caller, c->region = h->region;
+            c->n_instructions = count(h->code + (address - h->code_start), size);
+            c->used = 1;
+            h->n_used++;
+        }
+        if (c->address == address && c->size == size && c->caller == caller && c->region == h->region)
+            return c;
+    }
+}
+
+void on_block(void *uc, uint64_t address64, uint32_t size, void *user)
+{
+    struct hook *h = user;
+    uint32_t address = (uint32_t)address64, caller = 0;
+    struct cell *c;
+    int32_t owner;
+
+    if (address - h->code_start >= h->code_bytes)
+        return;
+    if (address == h->mark)
+        h->read_register(uc, h->argument, &h->region);
+    owner = h->owners[(address - h->code_start) >> 1];
+    if (owner < 0)
+        caller = h->caller;
+    else
+        h->caller = (uint32_t)owner;
+    if (h->n_used >= h->n_cells / 4 * 3) {
+        h->is_full = 1;
+        h->stop(uc);
+        return;
+    }
+    c = cell_of(h, address, size, caller);
+    c->times++;
+    c->jumped += address != h->end;
+    h->end = address + size;
+    h->executed += c->n_instructions;
+    if (h->executed >= h->limit)
+        h->stop(uc);
+}
+
+void on_access(void *uc, int type, uint64_t address, int size, int64_t value, void *user)
+{
+    struct audit *a = user;
+    uint32_t pc, i;
+
+    (void)value;
+    if (type == UC_MEM_READ)
+        a->n_reads++;
+    else
+        a->n_writes++;
+    a->n_flash_reads += type == UC_MEM_READ && address < a->ram_start;
+    if ((address & (uint64_t)(size - 1)) == 0)
+        return;
+    a->n_unaligned++;
+    a->read_register(uc, a->pc, &pc);
+    for (i = 0; i < a->n_places && a->unaligned[i] != pc; i++)
+        ;
+    if (i == a->n_places && i < MAX_UNALIGNED)
+        a->unaligned[a->n_places++] = pc;
+}
