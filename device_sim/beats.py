@@ -38,21 +38,35 @@ def beat_windows_of(beat_uv: ArrayLike, peaks: ArrayLike) -> BeatWindows:
     return _made(samples, [int(peak) for peak in at])
 
 
+class BeatMaker:
+    """One wearer, beat after beat: what the core remembers of the usual beat and the usual interval."""
+
+    def __init__(self) -> None:
+        self._core = binding.core()
+        self._state = (ctypes.c_uint64 * (-(-self._core.wl_sizeof_beat_maker() // 8)))()
+        self._ring, self._beat = binding.BeatRing(), binding.Beat()
+        self._ring_uv = np.ctypeslib.as_array(self._ring.x_uv)
+        self._shape = np.ctypeslib.as_array(self._beat.shape).reshape(WINDOW_SAMPLES, 2)
+        self._core.wl_beat_maker_init(self._state)
+
+    def make(
+        self, beat_uv: NDArray[np.int16], first: int, peak: int, following: int
+    ) -> tuple[NDArray[np.int8], list[int]]:
+        """(shape_tc, rr) of the next beat; beat_uv begins at sample `first` and reaches past the peak."""
+        start = max(peak - REACH_SAMPLES, 0)
+        span = np.arange(start, peak + REACH_SAMPLES) % binding.BEAT_SAMPLES
+        self._ring_uv[span] = beat_uv[start - first : peak + REACH_SAMPLES - first]
+        self._core.wl_beat_make(self._state, self._ring, peak, following, self._beat)
+        return self._shape, list(self._beat.rr)
+
+
 def _made(samples: NDArray[np.int16], peaks: list[int]) -> BeatWindows:
-    core = binding.core()
-    state = (ctypes.c_uint64 * (-(-core.wl_sizeof_beat_maker() // 8)))()
-    ring, beat = binding.BeatRing(), binding.Beat()
-    ring_uv = np.ctypeslib.as_array(ring.x_uv)
+    maker = BeatMaker()
     padded = np.concatenate([samples, np.zeros(REACH_SAMPLES, np.int16)])
     shapes = np.empty((len(peaks), WINDOW_SAMPLES, 2), np.int8)
     rr = np.empty((len(peaks), binding.RR_RATIOS), np.int8)
-    core.wl_beat_maker_init(state)
     for i, peak in enumerate(peaks):
-        span = np.arange(max(peak - REACH_SAMPLES, 0), peak + REACH_SAMPLES)
-        ring_uv[span % binding.BEAT_SAMPLES] = padded[span]
         late = peak + PATIENCE_SAMPLES
         following = min(peaks[i + 1], late) if i + 1 < len(peaks) else late
-        core.wl_beat_make(state, ring, peak, following, beat)
-        shapes[i] = np.ctypeslib.as_array(beat.shape).reshape(WINDOW_SAMPLES, 2)
-        rr[i] = beat.rr
+        shapes[i], rr[i] = maker.make(padded, 0, peak, following)
     return BeatWindows(shapes_tc_i8=shapes, rr_i8=rr)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_sim import twin
+from device_sim.contract.bundle import Bundle
 from device_sim.contract.errors import ContractError
 from device_sim.contract.graph import Graph
 from device_sim.executor import Executor
@@ -41,6 +42,9 @@ class FileKind(StrEnum):
     GRAPH = "graph"
     TFLITE = "tflite"
     ONNX = "onnx"
+
+
+FILES = {FileKind.TFLITE: "model.tflite", FileKind.ONNX: "model.onnx"}  # of a bundle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +113,18 @@ class Model:
     graph: Graph
     tflite: bytes = b""
     onnx: bytes = b""
+
+
+def model_in(bundle: Bundle, backend: Backend) -> Model:
+    """The forms that a bundle carries; the one the backend reads must be there."""
+    files = {kind: bundle.files.get(name, b"") for kind, name in FILES.items()}
+    needed = NEEDS[backend].file
+    if needed in FILES and not files[needed]:
+        raise ContractError(
+            f"{bundle.name}: {FILES[needed]}: expected the file for backend {backend}, found none; "
+            "export it again"
+        )
+    return Model(graph=bundle.graph, tflite=files[FileKind.TFLITE], onnx=files[FileKind.ONNX])
 
 
 def open_runner(backend: Backend, model: Model) -> Runner:

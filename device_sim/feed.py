@@ -1,0 +1,238 @@
+"""Columns and the beat stream become what a network sees: images, beats or blind seconds, and flags."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from device_sim.beats import PATIENCE_SAMPLES, REACH_SAMPLES, WINDOW_SAMPLES, BeatMaker
+from device_sim.contract.bundle import Bundle
+from device_sim.contract.inputs import COLUMNS, InputKind, Part, parts_of
+from device_sim.contract.verdict import FLAGS
+from device_sim.frontend import BEAT_HZ, HOP_SAMPLES, STREAM_HZ, Columns
+from device_sim.rpeaks import RPeaks
+
+SAMPLES_A_COLUMN = BEAT_HZ * HOP_SAMPLES // STREAM_HZ  # of the beat stream
+SETTLED_SAMPLES = 160  # a peak is known 1.1 s after it happened at the latest
+CODE_SHIFT = 5  # 32 uV a code
+Parts = Mapping[Part, NDArray[np.int8]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Windows:
+    """Windows in order: what each part of the input sees, how flagged it is, when it begins."""
+
+    parts: Parts  # [n, ...]
+    flag_columns: NDArray[np.int64]  # [n, flags]
+    t0_us: NDArray[np.int64]  # [n], the resampler's delay not yet taken off
+
+    @property
+    def n_windows(self) -> int:
+        return int(self.t0_us.size)
+
+    def part(self, start: int, stop: int) -> "Windows":
+        return Windows(
+            parts={name: x[start:stop] for name, x in self.parts.items()},
+            flag_columns=self.flag_columns[start:stop],
+            t0_us=self.t0_us[start:stop],
+        )
+
+
+class Feed(Protocol):
+    """Takes columns in any portions and gives the windows they complete."""
+
+    def push(self, columns: Columns) -> Windows: ...
+    def finish(self) -> Windows: ...
+
+
+def feed_of(bundle: Bundle) -> Feed:
+    """The feed that the bundle's input asks for."""
+    makers: Mapping[InputKind, Callable[[], Feed]] = {
+        InputKind.IMAGE: lambda: ImageFeed(bundle.window.hop_samples // HOP_SAMPLES),
+        InputKind.BLIND: lambda: BlindFeed(bundle.window.hop_samples),
+        InputKind.BEAT: BeatFeed,
+    }
+    return makers[bundle.input]()
+
+
+def inputs_of(bundle: Bundle, parts: Parts) -> dict[str, NDArray[np.int8]]:
+    """The parts under the names and in the shapes of the graph; overlapping images stay views."""
+    graph = bundle.graph
+    return {
+        name: parts[part].reshape(len(parts[part]), *graph.tensor(name).shape[1:])
+        for name, part in parts_of(bundle.input, graph).items()
+    }
+
+
+class FlagHistory:
+    """Flags of the columns that windows may still ask for, as counts from the start."""
+
+    def __init__(self) -> None:
+        self._first = 0
+        self._sums = np.zeros((1, len(FLAGS)), np.int64)  # entry k: flagged columns before column first + k
+
+    @property
+    def n_columns(self) -> int:
+        return self._first + len(self._sums) - 1
+
+    def push(self, flags_u8: NDArray[np.uint8]) -> None:
+        bits = (flags_u8[:, None] >> np.arange(len(FLAGS), dtype=np.uint8)) & 1
+        self._sums = np.concatenate([self._sums, self._sums[-1] + np.cumsum(bits, axis=0, dtype=np.int64)])
+
+    def count(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.int64]:
+        """[n, flags]: columns start..stop-1 that carry each; columns outside the recording carry none."""
+        low, high = (np.clip(at, 0, self.n_columns) - self._first for at in (starts, stops))
+        counts: NDArray[np.int64] = self._sums[high] - self._sums[low]
+        return counts
+
+    def forget_before(self, column: int) -> None:
+        drop = min(max(column - self._first, 0), len(self._sums) - 1)
+        self._first, self._sums = self._first + drop, self._sums[drop:]
+
+
+class ImageFeed:
+    """80 columns every hop."""
+
+    def __init__(self, hop_columns: int) -> None:
+        self._hop = hop_columns
+        self._codes = np.empty((0, 32), np.int8)
+        self._first = 0  # column of the next window's beginning
+        self._flags = FlagHistory()
+
+    def push(self, columns: Columns) -> Windows:
+        self._codes = np.concatenate([self._codes, columns.codes_ts_i8])
+        self._flags.push(columns.flags_u8)
+        n = max(0, (len(self._codes) - COLUMNS) // self._hop + 1)
+        starts = self._first + self._hop * np.arange(n)
+        if n:
+            images = sliding_window_view(self._codes, COLUMNS, axis=0).swapaxes(1, 2)[:: self._hop][:n]
+        else:
+            images = np.empty((0, COLUMNS, 32), np.int8)
+        made = Windows(
+            parts={Part.IMAGE: images},
+            flag_columns=self._flags.count(starts, starts + COLUMNS),
+            t0_us=starts * (HOP_SAMPLES * 1_000_000 // STREAM_HZ),
+        )
+        self._first += n * self._hop
+        self._codes = self._codes[n * self._hop :]
+        self._flags.forget_before(self._first)
+        return made
+
+    def finish(self) -> Windows:
+        return self.push(NO_COLUMNS)  # an image that is not whole is none
+
+
+class BlindFeed:
+    """A second of the beat stream every hop; it waits for the flags of its columns."""
+
+    def __init__(self, hop_samples: int) -> None:
+        self._hop = hop_samples
+        self._codes = np.empty(0, np.int8)
+        self._first = 0
+        self._flags = FlagHistory()
+
+    def push(self, columns: Columns) -> Windows:
+        self._codes = np.concatenate([self._codes, codes_of(columns.beat_uv_i16)])
+        self._flags.push(columns.flags_u8)
+        return self._taken(min(len(self._codes), self._flags.n_columns * SAMPLES_A_COLUMN - self._first))
+
+    def finish(self) -> Windows:
+        return self._taken(len(self._codes))
+
+    def _taken(self, n_samples: int) -> Windows:
+        n = max(0, (n_samples - WINDOW_SAMPLES) // self._hop + 1)
+        starts = self._first + self._hop * np.arange(n)
+        at = self._hop * np.arange(n)[:, None] + np.arange(WINDOW_SAMPLES)
+        made = Windows(
+            parts={Part.ROW: self._codes[at]},
+            flag_columns=_flags_around(self._flags, starts),
+            t0_us=beat_sample_us(starts),
+        )
+        self._first += n * self._hop
+        self._codes = self._codes[n * self._hop :]
+        self._flags.forget_before(self._first // SAMPLES_A_COLUMN)
+        return made
+
+
+class BeatFeed:
+    """The second around every R peak, once its next beat and the flags of its columns are known."""
+
+    def __init__(self) -> None:
+        self._detector = RPeaks()
+        self._maker = BeatMaker()
+        self._uv = np.empty(0, np.int16)
+        self._first = 0  # beat sample at which _uv begins
+        self._peaks: list[int] = []
+        self._flags = FlagHistory()
+
+    def push(self, columns: Columns) -> Windows:
+        self._uv = np.concatenate([self._uv, columns.beat_uv_i16])
+        self._flags.push(columns.flags_u8)
+        self._peaks += self._detector.push(columns.beat_uv_i16).tolist()
+        seen = self._first + len(self._uv)
+        n = 0
+        for k, peak in enumerate(self._peaks):
+            is_last = k + 1 == len(self._peaks)
+            is_settled = not is_last or seen >= peak + PATIENCE_SAMPLES + SETTLED_SAMPLES
+            is_flagged = self._flags.n_columns * SAMPLES_A_COLUMN >= peak + WINDOW_SAMPLES // 2
+            if not (is_settled and is_flagged and seen >= peak + REACH_SAMPLES):
+                break
+            n += 1
+        return self._taken(n)
+
+    def finish(self) -> Windows:
+        self._uv = np.concatenate([self._uv, np.zeros(REACH_SAMPLES, np.int16)])
+        return self._taken(len(self._peaks))
+
+    def _taken(self, n: int) -> Windows:
+        shapes = np.empty((n, WINDOW_SAMPLES, 2), np.int8)
+        ratios = np.empty((n, 10), np.int8)
+        for i, peak in enumerate(self._peaks[:n]):
+            late = peak + PATIENCE_SAMPLES
+            following = min(self._peaks[i + 1], late) if i + 1 < len(self._peaks) else late
+            shapes[i], ratios[i] = self._maker.make(self._uv, self._first, peak, following)
+        starts = np.array(self._peaks[:n], np.int64) - WINDOW_SAMPLES // 2
+        made = Windows(
+            parts={Part.SHAPE: shapes, Part.RR: ratios},
+            flag_columns=_flags_around(self._flags, starts),
+            t0_us=beat_sample_us(starts),
+        )
+        self._peaks = self._peaks[n:]
+        self._forget()
+        return made
+
+    def _forget(self) -> None:
+        """What lies behind the oldest peak that waits, or that the detector may still find."""
+        seen = self._first + len(self._uv)
+        needed = min([*self._peaks[:1], seen - SETTLED_SAMPLES]) - REACH_SAMPLES
+        drop = max(0, needed - self._first)
+        self._uv, self._first = self._uv[drop:], self._first + drop
+        self._flags.forget_before(min(self._first // SAMPLES_A_COLUMN, self._flags.n_columns))
+
+
+def codes_of(beat_uv: NDArray[np.int16]) -> NDArray[np.int8]:
+    """32 uV a code, rounded half up as everything in the signal path, saturated."""
+    codes = beat_uv.astype(np.int32) + (1 << (CODE_SHIFT - 1)) >> CODE_SHIFT
+    return np.clip(codes, -128, 127).astype(np.int8)
+
+
+def beat_sample_us(samples: NDArray[np.int64]) -> NDArray[np.int64]:
+    """When a sample of the beat stream is centred, to the microsecond below."""
+    return np.asarray(samples * 1_000_000 // BEAT_HZ)
+
+
+def _flags_around(flags: FlagHistory, starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Flags of the columns that a second of the beat stream touches."""
+    return flags.count(starts // SAMPLES_A_COLUMN, -(-(starts + WINDOW_SAMPLES) // SAMPLES_A_COLUMN))
+
+
+NO_COLUMNS = Columns(
+    first_index=0,
+    codes_ts_i8=np.empty((0, 32), np.int8),
+    flags_u8=np.empty(0, np.uint8),
+    first_beat_index=0,
+    beat_uv_i16=np.empty(0, np.int16),
+)
