@@ -279,4 +279,93 @@ void wl_graph_run(const struct wl_graph *graph, int8_t *arena);
 /** Run one operator of it: to meter it, or to look at its output. */
 void wl_graph_step(const struct wl_graph *graph, int32_t index, int8_t *arena);
 
+/* The wire: frames between a device and its host, the same code at both ends. docs/protocol.md
+ * has every byte. A frame is a head of four bytes, a payload and a CRC-32, COBS-encoded, then a
+ * zero; so short that COBS costs one byte, whatever it holds. */
+#define WL_WIRE_VERSION 1
+#define WL_WIRE_PAYLOAD 240
+#define WL_WIRE_RAW (4 + WL_WIRE_PAYLOAD + 4)
+#define WL_WIRE_BYTES (1 + WL_WIRE_RAW + 1) /* the longest frame on the wire */
+#define WL_WIRE_SAMPLES_16 116 /* as many as one frame takes */
+#define WL_WIRE_SAMPLES_24 77
+
+enum wl_frame_type {
+    WL_FRAME_HELLO = 1,     /* what the device is: rate, gain, lead, digests */
+    WL_FRAME_SAMPLES,
+    WL_FRAME_STATUS,
+    WL_FRAME_COLUMN,
+    WL_FRAME_VERDICT,
+    WL_FRAME_QUERY,         /* the only one a host sends, beside SAMPLES to be judged */
+    WL_FRAME_ANSWER,
+    WL_FRAME_ERROR,
+    WL_FRAME_END            /* nothing follows: the index the next sample would have had */
+};
+
+struct wl_frame {
+    uint8_t version;
+    uint8_t type;           /* enum wl_frame_type */
+    uint8_t session;        /* another number after every restart */
+    uint8_t sequence;       /* frames sent so far, modulo 256 */
+    uint16_t n_payload;     /* 0..WL_WIRE_PAYLOAD */
+    uint8_t payload[WL_WIRE_PAYLOAD];
+};
+
+/* State of a receiver. A caller reads n_frames, n_damaged. */
+struct wl_wire {
+    uint32_t n_frames;
+    uint32_t n_damaged;     /* stretches between two zeros that were no frame */
+    uint16_t fill;
+    uint8_t begun;          /* something came since the last zero */
+    uint8_t left;           /* bytes until the next COBS code */
+    uint8_t raw[WL_WIRE_RAW];
+};
+
+/** CRC-32 (IEEE 802.3) of n more bytes; crc is 0 at the start, then what came back. */
+uint32_t wl_crc32(uint32_t crc, const uint8_t *bytes, size_t n);
+
+/** Begin a frame with no payload; put what docs/protocol.md says, then encode. */
+void wl_frame_begin(struct wl_frame *frame, enum wl_frame_type type, uint8_t session, uint8_t sequence);
+
+/** Append to the payload, little-endian; n_bytes is 1..4. What does not fit is left out. */
+void wl_frame_put(struct wl_frame *frame, uint32_t value, int n_bytes);
+void wl_frame_put_bytes(struct wl_frame *frame, const void *bytes, size_t n_bytes);
+
+/** n_bytes (1..4) of the payload at an offset; what lies behind its end reads as zeros. */
+uint32_t wl_frame_get(const struct wl_frame *frame, size_t offset, int n_bytes);
+
+/**
+ * Append the payload of a SAMPLES frame
+ * counts              n of them, each within bytes_each (2 or 3) bytes
+ * line                WL_LEAD_OFF and WL_RAIL, true of all of them
+ * return              How many fitted
+ */
+int32_t wl_frame_put_samples(struct wl_frame *frame, uint32_t first_index, const int32_t *counts, size_t n,
+                             int bytes_each, uint8_t line);
+
+/**
+ * The counts of a SAMPLES frame
+ * counts              Out, room for WL_WIRE_SAMPLES_16
+ * return              How many; -1 where the payload contradicts itself
+ */
+int32_t wl_frame_samples(const struct wl_frame *frame, int32_t *counts);
+
+/**
+ * A frame as it goes over the wire
+ * bytes               Out, room for WL_WIRE_BYTES
+ * return              How many bytes, the closing zero included
+ */
+size_t wl_wire_encode(const struct wl_frame *frame, uint8_t *bytes);
+
+/** Start a receiver. Until the first zero it cannot know where a frame begins. */
+void wl_wire_init(struct wl_wire *wire);
+
+/**
+ * Take bytes as they come, in any portions
+ * frames, room        Out: frames that are whole, at most room of them
+ * n_frames            Out: how many
+ * return              Bytes taken: n, or fewer where room was full; call again with the rest
+ */
+size_t wl_wire_decode(struct wl_wire *wire, const uint8_t *bytes, size_t n, struct wl_frame *frames, size_t room,
+                      size_t *n_frames);
+
 #endif
