@@ -8,6 +8,7 @@ A window inherits the label of its recording; what is left over at the end belon
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,41 @@ from numpy.typing import NDArray
 from device_sim.frontend import columns_of
 from training.data import cinc2017
 from training.data.place import Place, open_place
-from training.quality_set import COLUMNS
+from training.quality_set import COLUMNS, STRIDE, QualitySet
 from training.quality_splits import ExternalSide, external_side
 from training.workshop import Workshop
 
 VERSION = "1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CincColumns:
+    """Recordings end to end, column by column."""
+
+    codes_ts_i8: NDArray[np.int8]
+    lengths: NDArray[np.int64]  # columns of each
+    names: tuple[str, ...]
+    labels: tuple[str, ...]  # normal, af, other, noise
+
+    def windows(self) -> "CincWindows":
+        return cut(self.codes_ts_i8, self.lengths, self.names, self.labels)
+
+    def lessons(self, chosen: NDArray[np.bool_]) -> QualitySet:
+        """A window every second of the chosen recordings, as clean as its recording is said to be."""
+        offsets = np.concatenate([[0], np.cumsum(self.lengths)[:-1]])
+        found = [
+            (np.arange(0, self.lengths[index] - COLUMNS + 1, STRIDE) + offsets[index], self.labels[index])
+            for index in np.flatnonzero(chosen)
+        ]
+        names = " ".join(np.array(self.names)[chosen])
+        return QualitySet(
+            codes_ts_i8=self.codes_ts_i8,
+            starts=np.concatenate([starts for starts, _label in found]),
+            clean=np.concatenate(
+                [np.full(len(starts), label != "noise", np.float32) for starts, label in found]
+            ),
+            digest=sha256(self.codes_ts_i8.tobytes() + names.encode()).hexdigest(),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +79,11 @@ class CincWindows:
 
 def read_windows(workshop: Workshop, side: ExternalSide) -> CincWindows:
     """Every window of the recordings on one side; nothing of the other is opened."""
+    return read_columns(workshop, side).windows()
+
+
+def read_columns(workshop: Workshop, side: ExternalSide) -> CincColumns:
+    """The recordings on one side; nothing of the other is opened."""
     place = cinc2017.find(workshop.data)
     labels = cinc2017.labels(place)
     names = tuple(name for name in labels if external_side(name) == side)
@@ -63,7 +99,22 @@ def read_windows(workshop: Workshop, side: ExternalSide) -> CincWindows:
             f"cinc2017-{which}-{side}", VERSION, place.fingerprint(), " ".join(names), make=make
         )
 
-    return cut(kept("codes"), kept("lengths"), names, tuple(labels[name] for name in names))
+    return CincColumns(
+        codes_ts_i8=kept("codes"),
+        lengths=kept("lengths"),
+        names=names,
+        labels=tuple(labels[name] for name in names),
+    )
+
+
+def join(sides: Sequence[CincColumns]) -> CincColumns:
+    """One after the other."""
+    return CincColumns(
+        codes_ts_i8=np.concatenate([one.codes_ts_i8 for one in sides]),
+        lengths=np.concatenate([one.lengths for one in sides]),
+        names=tuple(name for one in sides for name in one.names),
+        labels=tuple(label for one in sides for label in one.labels),
+    )
 
 
 def cut(

@@ -14,7 +14,7 @@ from device_sim.contract.errors import ContractError
 from device_sim.frontend import HOP_SAMPLES, STREAM_HZ, columns_of
 from training import artefacts
 from training.noise_parts import NoiseShelf, scaled_to_one
-from training.recorder import Recorder, draw_recorder
+from training.recorder import HAND_HELD_CHANCE, Recorder, draw_recorder
 from training.snr import READ_BAND_HZ, in_read_band
 
 Floats = NDArray[np.float64]
@@ -43,6 +43,7 @@ class BenchSpec:
     fresh_chance: float = 0.5  # the recorder was switched on where the recording begins
     gain_low: float = 0.4
     gain_high: float = 2.5
+    hand_held_chance: float = HAND_HELD_CHANCE  # otherwise a recorder of a wider band
     judged_from_hz: float = READ_BAND_HZ[0]  # slower disturbances than this make no window noisy
 
     def __post_init__(self) -> None:
@@ -89,7 +90,12 @@ def bench(
     rng: np.random.Generator,
 ) -> Mixed:
     """One recording; `ecg_uv` begins SETTLE_S before it and has a usual QRS of QRS_UV."""
-    recorder = draw_recorder(rng, gain_low=spec.gain_low, gain_high=spec.gain_high)
+    recorder = draw_recorder(
+        rng,
+        gain_low=spec.gain_low,
+        gain_high=spec.gain_high,
+        hand_held_chance=spec.hand_held_chance,
+    )
     n_before = SETTLE_S * rate_hz
     if rng.random() < spec.fresh_chance:
         ecg_uv, readable, n_before = ecg_uv[n_before:], readable[n_before:], 0

@@ -24,6 +24,7 @@ class ExternalRecipe:
     validation_records: tuple[str, ...] = RECORDS["validation"]
     bench: BenchSpec
     fit: QualityFitSpec
+    tune: QualityFitSpec | None = None  # where CinC 2017 may teach: from the net above, fold by fold
 
     def __post_init__(self) -> None:
         if self.net not in IMAGE_NETS:

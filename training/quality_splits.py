@@ -45,6 +45,15 @@ def part_of_second(second: float) -> Part | None:
 
 def external_side(name: str) -> ExternalSide:
     """30 % of CinC 2017 to choose by, 70 % to judge by: a rule by name, so a larger download splits alike."""
+    return "external-dev" if _drawn("wristlead cinc2017", name) < DEV_SHARE else "external-test"
+
+
+def fold_of(name: str, n_folds: int) -> int:
+    """The fold that judges a recording where the others teach (`in_domain`); of either side's recordings."""
+    return int(_drawn("wristlead in_domain", name) * n_folds)
+
+
+def _drawn(purpose: str, name: str) -> float:
+    """0 up to below 1, by name; recordings of the same samples have the same."""
     known = IDENTICAL.get(name, name)
-    draw = int.from_bytes(sha256(f"wristlead cinc2017 {known}".encode()).digest()[:8], "big") / 2**64
-    return "external-dev" if draw < DEV_SHARE else "external-test"
+    return int.from_bytes(sha256(f"{purpose} {known}".encode()).digest()[:8], "big") / 2**64

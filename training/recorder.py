@@ -45,9 +45,15 @@ class Recorder:
         return rounded
 
 
-def draw_recorder(rng: np.random.Generator, *, gain_low: float, gain_high: float) -> Recorder:
+def draw_recorder(
+    rng: np.random.Generator,
+    *,
+    gain_low: float,
+    gain_high: float,
+    hand_held_chance: float = HAND_HELD_CHANCE,
+) -> Recorder:
     """Mostly the band of a hand-held recorder (0.5-40 Hz, give or take), sometimes a wide one."""
-    if rng.random() < HAND_HELD_CHANCE:
+    if rng.random() < hand_held_chance:
         low_hz, high_hz, steepest = rng.uniform(0.3, 0.9), rng.uniform(28, 45), 12
     else:
         low_hz, high_hz, steepest = np.exp(rng.uniform(np.log(0.05), np.log(0.5))), rng.uniform(45, 150), 5

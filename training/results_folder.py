@@ -12,6 +12,8 @@ from device_sim.contract.errors import ContractError, DigestError, StreamError
 from training.data.cache import copy_whole, write_whole
 from training.protocols.external_report import ExternalMetrics
 from training.protocols.external_report import render as render_external
+from training.protocols.nst import NstMetrics
+from training.protocols.nst import render as render_nst
 from training.protocols.personal_report import PersonalMetrics
 from training.protocols.personal_report import render as render_personal
 from training.protocols.strangers_report import StrangerMetrics
@@ -24,8 +26,9 @@ RECIPE, RUN, METRICS, VERDICT = "recipe.toml", "run.json", "metrics.json", "verd
 ADAPTED_VERDICT = "verdict-adapted.json"  # thresholds of P4
 RESULTS = Path(__file__).parent / "results"
 EXTERNAL_TEST = "external-test.json"  # written once per final net
+IN_DOMAIN, IN_DOMAIN_DEV, NST = "in-domain.json", "in-domain-dev.json", "nst.json"
 OPENINGS = "openings.jsonl"  # beside the results folders: every look at a test side, once per final net
-Metrics = PersonalMetrics | StrangerMetrics | ExternalMetrics
+Metrics = PersonalMetrics | StrangerMetrics | ExternalMetrics | NstMetrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +84,17 @@ def read_metrics(path: Path) -> Metrics:
     table = read_json(path)
     if table.get("protocol") == "P1":
         return build(PersonalMetrics, without_nulls(table), where=str(path))
-    if table.get("protocol") == "external":
+    if table.get("protocol") == "nst":
+        return build(NstMetrics, without_nulls(table), where=str(path))
+    if table.get("protocol") in ("external", "in_domain"):
         return build(ExternalMetrics, without_nulls(table), where=str(path))
     return build(StrangerMetrics, without_nulls(table), where=str(path))
 
 
 def tables_of(folder: Path) -> str:
     """Every table of a results folder, from what is written there."""
-    named = (folder / METRICS, folder / EXTERNAL_TEST, *sorted(folder.glob("p?-*.json")))
+    quality = (METRICS, EXTERNAL_TEST, IN_DOMAIN_DEV, IN_DOMAIN, NST)
+    named = (*(folder / name for name in quality), *sorted(folder.glob("p?-*.json")))
     files = [path for path in named if path.exists()]
     if not files:
         raise StreamError(f"{folder}: expected {METRICS}, there is nothing; `wristlead train` writes it")
@@ -98,6 +104,8 @@ def tables_of(folder: Path) -> str:
 def render(metrics: Metrics) -> str:
     if isinstance(metrics, PersonalMetrics):
         return render_personal(metrics)
+    if isinstance(metrics, NstMetrics):
+        return render_nst(metrics)
     return render_external(metrics) if isinstance(metrics, ExternalMetrics) else render_strangers(metrics)
 
 

@@ -13,6 +13,8 @@ from training.progress import teller
 from training.protocols.external import judge_external
 from training.protocols.external_figures import roc_picture
 from training.protocols.external_report import ExternalMetrics
+from training.protocols.in_domain import judge_in_domain
+from training.protocols.nst import judge_nst
 from training.protocols.strangers import judge_adapted, judge_strangers
 from training.protocols.strangers_report import StrangerMetrics
 from training.protocols.verdict_rule import VerdictRule
@@ -22,11 +24,15 @@ from training.recipe import BeatRecipe, BlindRecipe, Recipe, read_recipe
 from training.results_folder import (
     ADAPTED_VERDICT,
     EXTERNAL_TEST,
+    IN_DOMAIN,
+    IN_DOMAIN_DEV,
     METRICS,
+    NST,
     OPENINGS,
     RECIPE,
     RESULTS,
     VERDICT,
+    Metrics,
     check_weights,
     log_opening,
     read_json,
@@ -38,15 +44,24 @@ from training.results_folder import (
 from training.tables import build
 from training.workshop import Workshop
 
+QUALITY_PROTOCOLS = {  # and the file each writes
+    "external": EXTERNAL_TEST,
+    "in_domain": IN_DOMAIN,
+    "in_domain-dev": IN_DOMAIN_DEV,
+    "nst": NST,
+}
+PROTOCOLS = ("P3", "P4", *QUALITY_PROTOCOLS)
 EPILOG = """\
 CHECKPOINT is a results folder of `wristlead train`, or one .safetensors in it. Without --protocol its
-tables are printed again. With it the test side is opened: once per final net, each opening logged."""
+tables are printed again. With it the test side is opened: once per final net, each opening logged.
+Of quality nets: external (CinC 2017's test part), nst (118 and 119 under noise), in_domain (five folds by
+recording, tuned on the other four; in_domain-dev: on external-dev alone, which is no opening)."""
 
 
 def main(argv: Sequence[str]) -> int:
     parser = OneLineParser(prog="wristlead evaluate", description=__doc__, epilog=EPILOG, allow_abbrev=False)
     parser.add_argument("checkpoint", type=Path, help="results folder, or a .safetensors in one")
-    parser.add_argument("--protocol", choices=("P3", "P4", "external"), help="which test side to open")
+    parser.add_argument("--protocol", choices=PROTOCOLS, help="which test side to open")
     parser.add_argument("--openings", type=Path, default=RESULTS / OPENINGS, help="log of openings")
     add_options(parser)
     arguments = parser.parse_args(argv)
@@ -58,23 +73,26 @@ def main(argv: Sequence[str]) -> int:
     recipe = read_recipe(folder / RECIPE)
     weights = _weights(arguments.checkpoint, recipe)
     workshop = workshop_of(arguments, teller(sys.stderr))
-    metrics: ExternalMetrics | StrangerMetrics
-    if arguments.protocol == "external":
-        metrics, written = _judge_external(folder, recipe, weights, workshop), EXTERNAL_TEST
+    metrics: Metrics
+    if arguments.protocol in QUALITY_PROTOCOLS:
+        metrics = _judge_quality(folder, recipe, weights, workshop, arguments.protocol)
+        written = QUALITY_PROTOCOLS[arguments.protocol]
     else:
         metrics = _judge(folder, recipe, weights, workshop, arguments.protocol)
         written = f"{arguments.protocol.lower()}-ds2.json"
-    log_opening(
-        arguments.openings,
-        recipe=recipe.name,
-        protocol=arguments.protocol,
-        weights_sha256=[digest_of_file(path) for path in weights.values()],
-    )
+    if arguments.protocol != "in_domain-dev":  # everybody looks at dev
+        log_opening(
+            arguments.openings,
+            recipe=recipe.name,
+            protocol=arguments.protocol,
+            weights_sha256=[digest_of_file(path) for path in weights.values()],
+        )
+        print(f"opening logged in {arguments.openings}", file=sys.stderr)
     write_json(folder / written, metrics)
-    if isinstance(metrics, ExternalMetrics):
+    if arguments.protocol == "external":
+        assert isinstance(metrics, ExternalMetrics)
         roc_picture(folder / "roc-test.png", metrics)
     print(render(metrics))
-    print(f"\nopening logged in {arguments.openings}", file=sys.stderr)
     return 0
 
 
@@ -105,15 +123,21 @@ def _judge(
     return judge(recipe, weights, rule, workshop)
 
 
-def _judge_external(
-    folder: Path, recipe: Recipe, weights: dict[int, Path], workshop: Workshop
-) -> ExternalMetrics:
-    """With the thresholds that stand in `metrics.json`: nothing is chosen on external-test."""
+def _judge_quality(
+    folder: Path, recipe: Recipe, weights: dict[int, Path], workshop: Workshop, protocol: str
+) -> Metrics:
+    """With the thresholds that stand in `metrics.json`: nothing is chosen on a test side."""
     if not isinstance(recipe, ExternalRecipe):
         raise ContractError(
-            f"{folder}: external: expected a recipe of protocol external, got {recipe.protocol}"
+            f"{folder}: {protocol}: expected a recipe of protocol external, got {recipe.protocol}"
         )
     check_weights(folder, [path.name for path in weights.values()])
     dev = read_metrics(folder / METRICS)
     assert isinstance(dev, ExternalMetrics)
-    return judge_external(recipe, weights, "external-test", workshop, known=dev.thresholds)
+    if protocol == "nst":
+        return judge_nst(recipe, weights, dev.thresholds, workshop)
+    if protocol == "external":
+        return judge_external(recipe, weights, "external-test", workshop, known=dev)
+    return judge_in_domain(
+        recipe, weights, "all recordings" if protocol == "in_domain" else "external-dev", workshop
+    )

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from training.cinc_windows import CincWindows
 from training.metrics import Interval, confusion
+from training.protocols.operating import Calibration, OperatingPoint
+from training.protocols.operating import render as render_operating
 from training.quality_metrics import (
     PAPER_POINTS,
     Ranked,
@@ -88,6 +90,8 @@ class ExternalMetrics:
     thresholds: tuple[Threshold, ...]
     rows: tuple[Row, ...]
     rocs: tuple[Roc, ...]
+    points: tuple[OperatingPoint, ...] = ()
+    calibrations: tuple[Calibration, ...] = ()
 
     def row(self, scorer: str, view: str) -> Row:
         return next(one for one in self.rows if one.scorer == scorer and one.view == view)
@@ -194,8 +198,9 @@ def _plain(name: str, value: float) -> Figure:
 
 def render(metrics: ExternalMetrics) -> str:
     """The tables of an external judgement as text: one line a scorer and view."""
+    taught = "MIT-BIH and NSTDB" if metrics.protocol == "external" else "them and then on the other folds"
     lines = [
-        f"{metrics.protocol}, {metrics.recipe}: {metrics.net}, trained on MIT-BIH and NSTDB, "
+        f"{metrics.protocol}, {metrics.recipe}: {metrics.net}, trained on {taught}, "
         f"judged on {metrics.judged_on} of CinC 2017 ({metrics.n_recordings} recordings, "
         f"{metrics.n_too_short} too short for a window)",
         "clean is positive; N, A, O: share called noisy where 0.887 of the clean pass; best: by truth",
@@ -203,11 +208,14 @@ def render(metrics: ExternalMetrics) -> str:
         _heading(),
     ]
     lines += [_line(row) for row in metrics.rows]
-    lines += ["", "clean begins above:"]
-    lines += [
-        f"  {one.scorer:32}{one.view:20}{one.logit:8.3f}  chosen on {one.chosen_on}"
-        for one in metrics.thresholds
-    ]
+    if metrics.thresholds:
+        lines += ["", "clean begins above:"]
+        lines += [
+            f"  {one.scorer:32}{one.view:20}{one.logit:8.3f}  chosen on {one.chosen_on}"
+            for one in metrics.thresholds
+        ]
+    if metrics.points:
+        lines += render_operating(metrics.points, metrics.calibrations)
     paper = ", ".join(f"{sp} at {se}" for se, sp in PAPER_POINTS)
     lines += ["", f"the paper's points, Sp at Se: {paper}; its balanced accuracies .855, .860, .864"]
     return "\n".join(lines)

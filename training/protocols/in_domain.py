@@ -1,0 +1,145 @@
+"""CinC 2017 teaches as well: five folds by recording, each judged by a net tuned on the other four.
+
+Not to be set beside `external`: these nets have heard the recorder. A net starts from its weights of the
+external protocol and is tuned on windows that are noisy as often as clean, so 0 is where 'clean' begins: no
+threshold is chosen, and the last epoch is kept. On external-dev it may be run at will; on all recordings it
+is an opening of external-test, logged as one.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device_sim.contract.errors import ContractError
+from training.checkpoint import read_checkpoint, write_checkpoint
+from training.cinc_windows import CincColumns, CincWindows, join, read_columns
+from training.data.cache import Cache
+from training.jobs import Document, Job, Workers, key_of, path_of, run_jobs
+from training.protocols.external import BASELINE, N_RESAMPLES, qrs_prominence
+from training.protocols.external_report import ExternalMetrics, Roc, Row, roc_of, row_of, views_of
+from training.provenance import digest_of_file
+from training.quality_fit import clean_logits, fit_quality
+from training.quality_recipe import ExternalRecipe
+from training.quality_splits import fold_of
+from training.workshop import Workshop
+
+Floats = NDArray[np.float64]
+Extent = Literal["external-dev", "all recordings"]
+N_FOLDS = 5
+NOBODY = "nobody"  # chose 0: noisy and clean windows taught equally often
+
+
+def judge_in_domain(
+    recipe: ExternalRecipe, weights: Mapping[int, Path], extent: Extent, workshop: Workshop
+) -> ExternalMetrics:
+    """Each recording judged by the net of its fold, beside the net it was tuned from."""
+    if recipe.tune is None:
+        raise ContractError(f"{recipe.name}: in_domain: expected a recipe with [tune], it has none")
+    columns = columns_of_extent(workshop, extent)
+    windows = columns.windows()
+    jobs = {
+        (seed, fold): _job(recipe, weights[seed], seed, fold, extent, columns, workshop)
+        for seed in weights
+        for fold in range(N_FOLDS)
+    }
+    run_jobs(list(jobs.values()), workshop.jobs, workshop.workers, on_done=workshop.count("in_domain"))
+    scores: dict[str, Floats] = {BASELINE: qrs_prominence(windows.codes_st_i8)}
+    for seed, path in weights.items():
+        scores[f"{recipe.net} s{seed}, external"] = clean_logits(
+            read_checkpoint(path, recipe.net), windows.codes_st_i8
+        )
+        tuned = [jobs[seed, fold].arguments["tuned"] for fold in range(N_FOLDS)]
+        scores[f"{recipe.net} s{seed}, tuned"] = held_out_scores(recipe.net, tuned, windows)
+    rows: list[Row] = []
+    rocs: list[Roc] = []
+    for name, found in scores.items():
+        thresholds = {NOBODY: 0.0} if name.endswith("tuned") else {}
+        for view in views_of(windows, found):
+            rows.append(row_of(name, view, len(windows.names), thresholds, N_RESAMPLES))
+            rocs.append(roc_of(name, view))
+        workshop.tell(f"{recipe.name}: {name} judged")
+    return ExternalMetrics(
+        protocol="in_domain",
+        recipe=recipe.name,
+        net=recipe.net,
+        judged_on=extent,
+        seeds=tuple(weights),
+        n_recordings=len(windows.names),
+        n_too_short=len(windows.names) - len(np.unique(windows.recording)),
+        thresholds=(),
+        rows=tuple(rows),
+        rocs=tuple(rocs),
+    )
+
+
+def columns_of_extent(workshop: Workshop, extent: Extent) -> CincColumns:
+    dev = read_columns(workshop, "external-dev")
+    return dev if extent == "external-dev" else join([dev, read_columns(workshop, "external-test")])
+
+
+def folds_of(columns: CincColumns) -> NDArray[np.int64]:
+    """The fold of each recording."""
+    return np.array([fold_of(name, N_FOLDS) for name in columns.names])
+
+
+def held_out_scores(net_name: str, tuned: list[Path], windows: CincWindows) -> Floats:
+    """What each window's own fold says: the net that its recording did not teach."""
+    fold = np.array([fold_of(name, N_FOLDS) for name in windows.names])[windows.recording]
+    scores = np.full(len(windows), np.nan)
+    for number, path in enumerate(tuned):
+        scores[fold == number] = clean_logits(
+            read_checkpoint(path, net_name), windows.codes_st_i8[fold == number]
+        )
+    return scores
+
+
+def tune_job(
+    *,
+    recipe: ExternalRecipe,
+    start: Path,
+    seed: int,
+    fold: int,
+    extent: Extent,
+    data: Path,
+    cache: Path,
+    tuned: Path,
+) -> Document:
+    """One net, tuned on every fold but one; the held-out fold draws the learning curve and nothing else."""
+    assert recipe.tune is not None
+    workshop = Workshop(data=data, cache=Cache(cache), workers=Workers(), tell=lambda _line: None)
+    columns = columns_of_extent(workshop, extent)
+    is_held_out = folds_of(columns) == fold
+    net = read_checkpoint(start, recipe.net)
+    curve = fit_quality(
+        net, columns.lessons(~is_held_out), columns.lessons(is_held_out), recipe.tune, seed=seed
+    )
+    digest = write_checkpoint(tuned, recipe.net, net.state_dict())
+    return {"sha256": digest, "validation_auc": curve[-1].validation_auc}
+
+
+def _job(
+    recipe: ExternalRecipe,
+    start: Path,
+    seed: int,
+    fold: int,
+    extent: Extent,
+    columns: CincColumns,
+    workshop: Workshop,
+) -> Job:
+    start = start.resolve()
+    taught = columns.lessons(folds_of(columns) != fold).digest
+    key = key_of(f"in-domain-{recipe.net}-s{seed}-f{fold}", recipe.tune, seed, digest_of_file(start), taught)
+    arguments = {
+        "recipe": recipe,
+        "start": start,
+        "seed": seed,
+        "fold": fold,
+        "extent": extent,
+        "data": workshop.data,
+        "cache": workshop.cache.folder,
+        "tuned": path_of(workshop.jobs, key).with_suffix(".safetensors"),
+    }
+    return Job(key, tune_job, arguments)
