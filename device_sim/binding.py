@@ -18,6 +18,9 @@ COLUMN_LAG = 39
 BEAT_WINDOW = 128
 BEAT_SEARCH = 4
 RR_RATIOS = 10
+WIRE_PAYLOAD = 240
+WIRE_RAW = WIRE_PAYLOAD + 8
+WIRE_BYTES = WIRE_RAW + 2
 
 
 class Input(ctypes.Structure):
@@ -70,6 +73,29 @@ class Beat(ctypes.Structure):
     ]
 
 
+class Frame(ctypes.Structure):
+    """struct wl_frame: one frame of the wire, whole and checked."""
+
+    _fields_ = [
+        *((name, ctypes.c_uint8) for name in ("version", "type", "session", "sequence")),
+        ("n_payload", ctypes.c_uint16),
+        ("payload", ctypes.c_uint8 * WIRE_PAYLOAD),
+    ]
+
+
+class Wire(ctypes.Structure):
+    """struct wl_wire: state of a receiver."""
+
+    _fields_ = [
+        ("n_frames", ctypes.c_uint32),
+        ("n_damaged", ctypes.c_uint32),
+        ("fill", ctypes.c_uint16),
+        ("begun", ctypes.c_uint8),
+        ("left", ctypes.c_uint8),
+        ("raw", ctypes.c_uint8 * WIRE_RAW),
+    ]
+
+
 class Op(ctypes.Structure):
     """struct wl_op: one row of the operator table."""
 
@@ -101,11 +127,15 @@ def core() -> ctypes.CDLL:
     library.wl_sizeof_beat_ring.restype = ctypes.c_size_t
     library.wl_sizeof_beat.restype = ctypes.c_size_t
     library.wl_sizeof_op.restype = ctypes.c_size_t
+    library.wl_sizeof_frame.restype = ctypes.c_size_t
+    library.wl_sizeof_wire.restype = ctypes.c_size_t
     for name, ours, theirs in (
         ("image", ctypes.sizeof(Image), library.wl_sizeof_image()),
         ("beat_ring", ctypes.sizeof(BeatRing), library.wl_sizeof_beat_ring()),
         ("beat", ctypes.sizeof(Beat), library.wl_sizeof_beat()),
         ("op", ctypes.sizeof(Op), library.wl_sizeof_op()),
+        ("frame", ctypes.sizeof(Frame), library.wl_sizeof_frame()),
+        ("wire", ctypes.sizeof(Wire), library.wl_sizeof_wire()),
     ):
         if ours != theirs:
             raise ContractError(
@@ -144,7 +174,37 @@ def core() -> ctypes.CDLL:
     library.wl_graph_run.restype = None
     library.wl_graph_step.argtypes = [ctypes.POINTER(Graph), ctypes.c_int32, ctypes.c_void_p]
     library.wl_graph_step.restype = None
+    _declare_wire(library)
     return library
+
+
+def _declare_wire(library: ctypes.CDLL) -> None:
+    library.wl_crc32.argtypes = [ctypes.c_uint32, ctypes.c_char_p, ctypes.c_size_t]
+    library.wl_crc32.restype = ctypes.c_uint32
+    library.wl_wire_init.argtypes = [ctypes.POINTER(Wire)]
+    library.wl_wire_init.restype = None
+    library.wl_wire_encode.argtypes = [ctypes.POINTER(Frame), ctypes.c_char_p]
+    library.wl_wire_encode.restype = ctypes.c_size_t
+    library.wl_wire_decode.argtypes = [
+        ctypes.POINTER(Wire),
+        ctypes.c_char_p,
+        ctypes.c_size_t,
+        ctypes.POINTER(Frame),
+        ctypes.c_size_t,
+        ctypes.POINTER(ctypes.c_size_t),
+    ]
+    library.wl_wire_decode.restype = ctypes.c_size_t
+    library.wl_frame_put_samples.argtypes = [
+        ctypes.POINTER(Frame),
+        ctypes.c_uint32,
+        ctypes.c_void_p,
+        ctypes.c_size_t,
+        ctypes.c_int,
+        ctypes.c_uint8,
+    ]
+    library.wl_frame_put_samples.restype = ctypes.c_int32
+    library.wl_frame_samples.argtypes = [ctypes.POINTER(Frame), ctypes.c_void_p]
+    library.wl_frame_samples.restype = ctypes.c_int32
 
 
 def as_counts(counts: object) -> NDArray[np.int32]:

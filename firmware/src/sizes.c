@@ -8,6 +8,8 @@ size_t wl_sizeof_qrs(void);
 size_t wl_sizeof_beat_maker(void);
 size_t wl_sizeof_beat(void);
 size_t wl_sizeof_op(void);
+size_t wl_sizeof_frame(void);
+size_t wl_sizeof_wire(void);
 
 size_t wl_sizeof_frontend(void)
 {
@@ -42,4 +44,14 @@ size_t wl_sizeof_beat(void)
 size_t wl_sizeof_op(void)
 {
     return sizeof(struct wl_op);
+}
+
+size_t wl_sizeof_frame(void)
+{
+    return sizeof(struct wl_frame);
+}
+
+size_t wl_sizeof_wire(void)
+{
+    return sizeof(struct wl_wire);
 }
