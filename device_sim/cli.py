@@ -1,34 +1,45 @@
-"""Stream an ECG through the front end: JSON lines on stdout, everything for a person on stderr."""
+"""Stream an ECG through the front end and a bundle: JSON lines on stdout, what a person reads on stderr."""
 
 import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from device_sim import options
+from device_sim.contract.errors import ContractError
+from device_sim.frontend import Columns
 from device_sim.picture import ENDINGS, check_drawable, draw
+from device_sim.pipeline import OpenBundle, open_bundle
 from device_sim.replay import PERCENTILES, Replay, Report, Stride, flag_names, strides, time_of_column_us
+from device_sim.runner import Backend
 from device_sim.sources import Gap, Samples, Source
 from device_sim.trace import Trace, check_writable
+from device_sim.verdict_lines import VerdictLines
 
 EPILOG = """\
-One line per second: t_us and column of its first column, columns per flag, mean level per band in dB above
-1 uV (bands in Hz; hf and lf lie above and below), peak to peak of the 128 Hz beat stream in uV.
-With --columns one line per column, every 62.5 ms: its flags and 32 codes, code = 20 log2(uV) - 128.
+With a bundle a line per window or beat: t0_us (its begin; a beat's R peak is half a second later), label,
+score (calibrated, 0..1: anything but the first label), margin_q8 (codes to the nearest threshold, times 256;
+negative: undecided), by (the network, or the rule that bars what is too flagged), columns per flag, digest.
+The bundle's own vectors are run first: a backend that does not reproduce them does not start.
+Without one a line per second: t_us and column of its first column, columns per flag, mean level per band in
+dB above 1 uV (bands in Hz; hf and lf lie above and below), peak to peak of the 128 Hz beat stream in uV.
+With --columns a line per column, every 62.5 ms: its flags and 32 codes, code = 20 log2(uV) - 128.
 Exit code: 0 done, 2 the request or its input made no sense (one line on stderr says why)."""
 
 
 def main(argv: Sequence[str]) -> int:
     """0 when the source was read to its end."""
-    args = _parser().parse_args(argv)
+    args = options.with_bundle(_parser().parse_args(argv))
     _check_outputs(args)
     source = options.source_of(args)
-    with _progress(source, args.seconds) as on_chunk:
-        trace, report = _run(source, args, on_chunk)
+    with ExitStack() as stack:
+        opened = stack.enter_context(_opened(args)) if args.bundle else None
+        on_chunk = stack.enter_context(_progress(source, args.seconds))
+        trace, report, lines = _run(source, args, opened, on_chunk)
     written = _write(trace, args)
-    print(_summary(report, written), file=sys.stderr)
+    print(_summary(report, lines, written), file=sys.stderr)
     return 0
 
 
@@ -39,6 +50,13 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
+    )
+    network = parser.add_argument_group("the network")
+    network.add_argument("bundle", nargs="?", metavar="BUNDLE", help="folder written by `wristlead export`")
+    network.add_argument(
+        "--backend",
+        choices=[backend.value for backend in Backend],
+        help="who runs it (default: core); the public runtimes in a process of their own",
     )
     source = parser.add_argument_group("source, one of")
     source.add_argument("--synthetic", action="store_true", help="the built-in generator")
@@ -79,9 +97,18 @@ def _check_outputs(args: argparse.Namespace) -> None:
         check_drawable(args.picture)
 
 
+def _opened(args: argparse.Namespace) -> OpenBundle:
+    if args.columns:
+        raise ContractError("wristlead run: --columns: means nothing beside a bundle; leave one of them out")
+    return open_bundle(args.bundle, args.backend or Backend.CORE)
+
+
 def _run(
-    source: Source, args: argparse.Namespace, on_chunk: Callable[[Samples | Gap], None]
-) -> tuple[Trace, Report]:
+    source: Source,
+    args: argparse.Namespace,
+    opened: OpenBundle | None,
+    on_chunk: Callable[[Samples | Gap], None],
+) -> tuple[Trace, Report, VerdictLines | None]:
     keep = args.picture is not None
 
     def seen(chunk: Samples | Gap) -> None:
@@ -90,14 +117,31 @@ def _run(
 
     replay = Replay(source, seconds=args.seconds, on_chunk=seen)
     trace = Trace(source, delay_us=replay.delay_us, keep_samples=keep)
+    lines = VerdictLines(opened, delay_us=replay.delay_us, write=_write_line) if opened else None
     keep_columns = keep or args.out is not None or args.beats_out is not None
-    for stride in strides(replay):
-        for record in column_records(stride, replay.delay_us) if args.columns else [stride_record(stride)]:
-            # flushed line by line: who reads a live pipe sees each second as it ends
-            print(json.dumps(record), flush=True)
+    for stride in strides(_judged(replay, lines), replay.delay_us):
+        if lines is None:
+            for record in (
+                column_records(stride, replay.delay_us) if args.columns else [stride_record(stride)]
+            ):
+                _write_line(json.dumps(record))
         if keep_columns:
             trace.add_stride(stride)
-    return trace, replay.report()
+    return trace, replay.report(), lines
+
+
+def _judged(replay: Replay, lines: VerdictLines | None) -> Iterator[Columns]:
+    """The same columns; verdicts are written as they pass."""
+    for columns in replay:
+        if lines is not None:
+            lines.push(columns)
+        yield columns
+    if lines is not None:
+        lines.finish()
+
+
+def _write_line(line: str) -> None:
+    print(line, flush=True)  # who reads a live pipe sees each second as it ends
 
 
 def stride_record(stride: Stride) -> dict[str, object]:
@@ -153,7 +197,7 @@ def _progress(source: Source, seconds: float | None) -> Iterator[Callable[[Sampl
         yield lambda chunk: bar.advance(task, chunk.n_samples)
 
 
-def _summary(report: Report, written: list[Path]) -> str:
+def _summary(report: Report, verdicts: VerdictLines | None, written: list[Path]) -> str:
     """What a person wants to know at the end."""
     lines = [
         f"{report.name}, lead {report.lead}, {report.rate_hz} Hz: {report.seconds:.1f} s, "
@@ -167,7 +211,11 @@ def _summary(report: Report, written: list[Path]) -> str:
     percents = "/".join(map(str, PERCENTILES))
     lines.append(f"level in dB above 1 uV, {percents} % of the columns, by band in Hz:")
     lines.append("  " + "  ".join(_band(name, levels) for name, levels in report.band_dbuv.items()))
-    lines.append(f"front end: {report.times_real_time:,.0f} x real time")
+    timing = f"front end: {report.times_real_time:,.0f} x real time"
+    if verdicts is not None:
+        lines.extend(verdicts.summary())
+        timing += f"; {verdicts.timing()}"
+    lines.append(timing)
     lines.extend(f"wrote {path}" for path in written)
     return "\n".join(lines)
 

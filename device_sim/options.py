@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, NoReturn
 
 from device_sim.contract.errors import ContractError
@@ -74,6 +75,21 @@ def read_as(args: argparse.Namespace) -> ReadAs:
         dtype=args.dtype,
         rails_counts=args.rails,
     )
+
+
+def with_bundle(args: argparse.Namespace) -> argparse.Namespace:
+    """The same arguments, told apart: a lone `-` is stdin and no folder, and a backend needs a bundle."""
+    if args.bundle == "-":
+        args.bundle, args.stdin = None, "-"
+    if args.bundle is None:
+        if args.backend is not None:
+            raise ContractError("wristlead run: --backend: expected a bundle beside it, got none")
+        return args
+    args.bundle = Path(args.bundle)
+    if not args.bundle.is_dir():
+        found = "a file; name a recording with --file" if args.bundle.exists() else "none"
+        raise ContractError(f"{args.bundle}: expected a folder written by `wristlead export`, found {found}")
+    return args
 
 
 def source_of(args: argparse.Namespace) -> Source:

@@ -1,5 +1,6 @@
 """A bundle opened on a backend: samples in, verdicts out, the same for any portions."""
 
+import time
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -32,6 +33,7 @@ class Pipeline:
         self._feed = feed_of(bundle)
         self._judge = Judge(verdict_of(bundle), bundle.labels)
         self._n_windows = 0
+        self._n_run, self._run_ns, self._most_ns = 0, 0, 0
 
     def push(self, columns: Columns) -> list[Verdict]:
         """Verdicts of the windows that these columns complete."""
@@ -40,6 +42,10 @@ class Pipeline:
     def finish(self) -> list[Verdict]:
         """Verdicts that waited for what will not come: the beat after the last one."""
         return self._judged(self._feed.finish())
+
+    def network_us(self) -> tuple[float, float]:
+        """Time of the network alone: mean of a window, and the slowest batch's mean."""
+        return self._run_ns / max(1, self._n_run) / 1000, self._most_ns / 1000
 
     def _judged(self, windows: Windows) -> list[Verdict]:
         return [
@@ -54,14 +60,14 @@ class Pipeline:
         flagged = windows.flag_columns.any(axis=1).tolist()
         first, self._n_windows = self._n_windows, self._n_windows + windows.n_windows
         judged = self._judge.push(codes, usable)
-        for k, (t0_us, (label, score_q15, margin_q8)) in enumerate(
-            zip((windows.t0_us - self._delay_us).tolist(), judged, strict=True)
-        ):
+        times_us, by_rule = (windows.t0_us - self._delay_us).tolist(), (~usable).tolist()
+        for k, (label, score_q15, margin_q8) in enumerate(judged):
             yield Verdict(
                 label=label,
                 score_q15=score_q15,
                 margin_q8=margin_q8,
-                t0_us=t0_us,
+                by_rule=by_rule[k],
+                t0_us=times_us[k],
                 window_index=first + k,
                 flags=_named(windows.flag_columns[k]) if flagged[k] else NO_FLAGS,
                 bundle_digest=self._digest,
@@ -72,14 +78,22 @@ class Pipeline:
         graph = self._bundle.graph
         inputs = inputs_of(self._bundle, windows.parts)
         if usable.all():
-            return {name: y.reshape(-1) for name, y in self._runner.run(inputs).items() if y[0].size == 1}
+            return {name: y.reshape(-1) for name, y in self._run(inputs).items() if y[0].size == 1}
         codes = {name: np.zeros(usable.size, np.int8) for name in graph.outputs}
         if usable.any():
-            said = self._runner.run({name: x[usable] for name, x in inputs.items()})
+            said = self._run({name: x[usable] for name, x in inputs.items()})
             for name, y in said.items():
                 if y[0].size == 1:
                     codes[name][usable] = y.reshape(-1)
         return codes
+
+    def _run(self, inputs: Mapping[str, NDArray[np.int8]]) -> dict[str, NDArray[np.int8]]:
+        started = time.perf_counter_ns()
+        said = self._runner.run(inputs)
+        taken_ns, n_windows = time.perf_counter_ns() - started, len(next(iter(inputs.values())))
+        self._n_run, self._run_ns = self._n_run + n_windows, self._run_ns + taken_ns
+        self._most_ns = max(self._most_ns, taken_ns // n_windows)
+        return said
 
 
 def _named(counts: NDArray[np.int64]) -> dict[str, int]:

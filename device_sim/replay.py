@@ -210,7 +210,7 @@ def limited(chunks: Iterable[Chunk], n_samples: int | None) -> Iterator[Chunk]:
         return
 
 
-def strides(replay: Replay) -> Iterator[Stride]:
+def strides(replay: Iterable[Columns], delay_us: int) -> Iterator[Stride]:
     """Columns gathered into seconds, each with its stretch of the beat stream."""
     codes: NDArray[np.int8] = np.empty((0, ROWS), np.int8)
     flags: NDArray[np.uint8] = np.empty(0, np.uint8)
@@ -221,11 +221,11 @@ def strides(replay: Replay) -> Iterator[Stride]:
         flags = np.concatenate([flags, columns.flags_u8])
         beats = np.concatenate([beats, columns.beat_uv_i16])
         while flags.size >= STRIDE_COLUMNS:
-            yield _stride(replay, first, codes[:STRIDE_COLUMNS], flags[:STRIDE_COLUMNS], beats[:BEAT_HZ])
+            yield _stride(delay_us, first, codes[:STRIDE_COLUMNS], flags[:STRIDE_COLUMNS], beats[:BEAT_HZ])
             codes, flags, beats = codes[STRIDE_COLUMNS:], flags[STRIDE_COLUMNS:], beats[BEAT_HZ:]
             first += STRIDE_COLUMNS
     if flags.size:
-        yield _stride(replay, first, codes, flags, beats)
+        yield _stride(delay_us, first, codes, flags, beats)
 
 
 def time_of_column_us(column: int, delay_us: int) -> int:
@@ -249,14 +249,14 @@ def flag_names(flags: int) -> list[str]:
 
 
 def _stride(
-    replay: Replay,
+    delay_us: int,
     first: int,
     codes: NDArray[np.int8],
     flags: NDArray[np.uint8],
     beats: NDArray[np.int16],
 ) -> Stride:
     return Stride(
-        t_us=time_of_column_us(first, replay.delay_us),
+        t_us=time_of_column_us(first, delay_us),
         first_index=first,
         codes_ts_i8=codes,
         flags_u8=flags,

@@ -21,7 +21,8 @@ class Verdict:
 
     label: str
     score_q15: int  # calibrated chance of any label but the first; -1: not judged
-    margin_q8: int  # codes to the nearest threshold, in Q8; negative: undecided, 0: by rule
+    margin_q8: int  # codes to the nearest threshold, in Q8; negative: undecided
+    by_rule: bool  # more flagged columns than may be: the network was not asked
     t0_us: int  # when the window begins; a beat's R peak is half a second later
     window_index: int
     flags: Mapping[str, int]  # columns of the window that carry each flag
@@ -40,6 +41,7 @@ class Verdict:
             "label": self.label,
             "score": round(self.score, 4) if self.score_q15 >= 0 else None,
             "margin_q8": self.margin_q8,
+            "by": "rule" if self.by_rule else "network",
             "flags": dict(self.flags),
             "bundle": self.bundle_digest[:12],
         }

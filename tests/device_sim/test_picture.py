@@ -19,7 +19,7 @@ def drawn(source: Source, path: Path) -> bytes:
 
     replay = Replay(source, on_chunk=lambda chunk: trace.add_chunk(chunk))
     trace = Trace(source, delay_us=replay.delay_us, keep_samples=True)
-    for stride in strides(replay):
+    for stride in strides(replay, replay.delay_us):
         trace.add_stride(stride)
     draw(trace, path)
     return path.read_bytes()

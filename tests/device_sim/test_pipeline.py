@@ -83,7 +83,8 @@ def test_a_verdict_follows_from_what_the_window_holds(kind: InputKind) -> None:
     for k, verdict in enumerate(verdicts):
         assert verdict.t0_us == int(starts[k]) * 15_625 // 4 - delay_us
         assert (verdict.window_index, verdict.bundle_digest) == (k, bundle.digest)
-        if verdict.label == bundle.verdict.unusable and verdict.margin_q8 == 0:
+        if verdict.by_rule:
+            assert verdict.label == bundle.verdict.unusable
             assert verdict.flags.get("rail", 0) > 4 or verdict.flags.get("flat", 0) > 7
         elif kind is not InputKind.IMAGE:  # whose codes are means
             yes = [int(codes[one.output][k, 0]) << 8 >= one.accept_q8 for one in bundle.verdict.questions]

@@ -82,7 +82,7 @@ def test_a_beat_is_loudest_in_the_column_of_its_time(rate_hz: int) -> None:
 
 def test_strides_hold_a_second_each_and_lose_nothing() -> None:
     source = SyntheticSource(example_scene(seconds=9.7))
-    found = list(strides(Replay(source)))
+    found = list(strides(Replay(source), 0))
     assert [stride.n_columns for stride in found] == [16] * 9 + [12]
     assert [stride.t_us for stride in found] == [second * 1_000_000 for second in range(10)]
     assert joined(found) == joined(list(Replay(source)))

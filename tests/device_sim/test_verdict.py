@@ -143,6 +143,7 @@ def test_a_verdict_says_what_it_knows() -> None:
         label="clean",
         score_q15=24576,
         margin_q8=-3,
+        by_rule=False,
         t0_us=5,
         window_index=2,
         flags={"flat": 1},
@@ -151,13 +152,20 @@ def test_a_verdict_says_what_it_knows() -> None:
     assert one.score == 0.75
     assert one.to_json() == {
         **{"t0_us": 5, "window": 2, "label": "clean", "score": 0.75, "margin_q8": -3},
-        **{"flags": {"flat": 1}, "bundle": "3f2a91c07be4"},
+        **{"by": "network", "flags": {"flat": 1}, "bundle": "3f2a91c07be4"},
     }
 
 
 def test_what_nobody_judged_has_no_score() -> None:
     one = Verdict(
-        label="unusable", score_q15=-1, margin_q8=0, t0_us=0, window_index=0, flags={}, bundle_digest=""
+        label="unusable",
+        score_q15=-1,
+        margin_q8=0,
+        by_rule=True,
+        t0_us=0,
+        window_index=0,
+        flags={},
+        bundle_digest="",
     )
     assert math.isnan(one.score)
     assert one.to_json()["score"] is None

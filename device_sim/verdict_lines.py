@@ -1,0 +1,63 @@
+"""Verdicts as JSON lines while a source runs, and what they amount to for a person."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+
+from device_sim.contract.labels import Labels
+from device_sim.contract.verdict import VerdictSpec
+from device_sim.frontend import Columns
+from device_sim.pipeline import OpenBundle, verdict_of
+from device_sim.runner import NEEDS
+from device_sim.verdict import Verdict
+
+
+class VerdictLines:
+    """Takes the columns of one replay and writes a line for every verdict; keeps them where asked to."""
+
+    def __init__(
+        self, opened: OpenBundle, *, delay_us: int, write: Callable[[str], None], keep: bool = False
+    ) -> None:
+        self._opened, self._write, self._keep = opened, write, keep
+        self._pipeline = opened.pipeline(delay_us=delay_us)
+        self._counts: Counter[str] = Counter()
+        self.kept: list[Verdict] = []
+
+    def push(self, columns: Columns) -> None:
+        self._take(self._pipeline.push(columns))
+
+    def finish(self) -> None:
+        self._take(self._pipeline.finish())
+
+    def summary(self) -> list[str]:
+        """The bundle and how often it said what; times are this machine's and stand by themselves."""
+        bundle, backend = self._opened.bundle, self._opened.backend
+        total = sum(self._counts.values())
+        words = list(dict.fromkeys(words_of(bundle.labels, verdict_of(bundle))))
+        said = ", ".join(
+            f"{word} {self._counts[word]} ({self._counts[word] / total:.0%})"
+            for word in words
+            if self._counts[word]
+        )
+        return [
+            f"{bundle.name} {bundle.digest[:12]} on {backend}: "
+            f"{self._opened.n_vectors} vectors reproduced ({NEEDS[backend].family})",
+            f"verdicts: {total}" + (f": {said}" if said else ""),
+        ]
+
+    def timing(self) -> str:
+        """What the network took of this machine's time, apart from the front end."""
+        mean_us, most_us = self._pipeline.network_us()
+        return f"network {mean_us:,.0f} us a window, {most_us:,.0f} us at most"
+
+    def _take(self, verdicts: list[Verdict]) -> None:
+        for verdict in verdicts:
+            self._counts[verdict.label] += 1
+            self._write(json.dumps(verdict.to_json()))
+        if self._keep:
+            self.kept += verdicts
+
+
+def words_of(labels: Labels, spec: VerdictSpec) -> tuple[str, ...]:
+    """Every word a verdict may be, the most wanted last."""
+    return (spec.unusable, spec.undecided, *labels.names)
