@@ -97,7 +97,7 @@ def drowned_of(workshop: Workshop) -> Iterator[Drowned]:
         record = mitdb.read(people, name, lead=mitdb.first_lead(people, name))
         for snr, snr_db in nstdb.SNR_DB.items():
             for kind in KINDS:
-                x_uv = drown(record, test_noise(shelf, kind, record.length_samples), snr_db)
+                x_uv = drown(record, noise_of(shelf, kind, record.length_samples), snr_db)
                 yield _windows(MIXED, kind, snr_db, np.rint(x_uv).astype(np.int32), record.rate_hz)
             made = nstdb.read(noises, f"{name}e{snr}", lead=record.lead)
             counts_i32 = made.counts_i32 - made.baseline_counts
@@ -111,7 +111,7 @@ def is_noisy_second(second: NDArray[np.float64]) -> NDArray[np.bool_]:
     return noisy
 
 
-def test_noise(shelf: NoiseShelf, kind: str, n_samples: int) -> Floats:
+def noise_of(shelf: NoiseShelf, kind: str, n_samples: int) -> Floats:
     """The part's noise end to end, as often as it takes."""
     noise = next(one.noise for one in shelf.noises if one.kind == kind)
     return np.resize(noise - noise.mean(), n_samples)
@@ -171,7 +171,7 @@ def render(metrics: NstMetrics) -> str:
         f"nst, {metrics.recipe}: {metrics.net} on 118 and 119, which taught nobody; seen noise did",
         "share of the noisy minutes' windows called noisy | AUC against the quiet minutes, by SNR in dB",
         "",
-        f"{'scorer':32}{'noise':24}{'quiet':>6} |{''.join(f'{level:6}' for level in levels)} |"
+        f"{'scorer':32}{'noise':30}{'quiet':>6} |{''.join(f'{level:6}' for level in levels)} |"
         f"{''.join(f'{level:7}' for level in levels)}",
     ]
     for key in dict.fromkeys((row.scorer, row.source, row.kind) for row in metrics.rows):
@@ -181,5 +181,5 @@ def render(metrics: NstMetrics) -> str:
         quiet = float(np.mean([row.quiet_refused for row in same.values()]))
         refused = "".join(f"{same[level].noisy_refused:6.2f}" for level in levels)
         areas = "".join(f"{same[level].auc:7.3f}" for level in levels)
-        lines.append(f"{scorer:32}{noise:24}{quiet:6.2f} |{refused} |{areas}")
+        lines.append(f"{scorer:32}{noise:30}{quiet:6.2f} |{refused} |{areas}")
     return "\n".join(lines)
