@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from device_sim.apart import Apart
 from device_sim.contract.bundle import Bundle, read_bundle
-from device_sim.contract.errors import ContractError
+from device_sim.contract.errors import ContractError, DigestError
 from device_sim.contract.verdict import FLAGS, VerdictSpec
 from device_sim.feed import Windows, feed_of, inputs_of
 from device_sim.fingerprint import check_frontend
@@ -196,4 +196,10 @@ def verdict_of(bundle: Bundle) -> VerdictSpec:
 
 def open_bundle(path: Path | str, backend: Backend | str = Backend.CORE) -> OpenBundle:
     """Read, check and start a bundle: every digest, the front end's, and its vectors on the backend."""
-    return OpenBundle(read_bundle(Path(path)), Backend(backend))
+    folder = Path(path)
+    try:
+        return OpenBundle(read_bundle(folder), Backend(backend))
+    except (ContractError, DigestError) as error:
+        if str(error).startswith(str(folder)):
+            raise
+        raise type(error)(f"{folder}: {error}") from None

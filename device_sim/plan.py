@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
+from device_sim.contract.errors import ContractError
 from device_sim.contract.graph import Graph
 from device_sim.contract.operators import (
     Add,
@@ -18,6 +19,8 @@ from device_sim.contract.operators import (
 
 ALIGN_BYTES = 4  # a Cortex-M loads four codes at once
 SHUFFLES = 200  # orders tried where the usual ones leave holes
+PATIENCE = 20_000  # fewer orders for a net with many tensors
+MAX_ARENA_BYTES = 1 << 24  # far past any microcontroller
 SEED = 20261120
 
 
@@ -70,13 +73,15 @@ def plan(graph: Graph) -> Plan:
     best: dict[str, int] = {}
     arena = None
     for order in _orders(chains):
-        offsets = _first_fit(order, over)
+        offsets = _first_fit(order)
         needed = max(offsets[name] + life.n_bytes for name, life in lives.items())
         if arena is None or needed < arena:
             best, arena = offsets, needed
         if arena <= least:
             break
     assert arena is not None
+    if arena > MAX_ARENA_BYTES:
+        raise ContractError(f"graph: expected at most {MAX_ARENA_BYTES} bytes of arena, got {arena}")
     places = tuple(
         Place(
             name=life.name,
@@ -176,25 +181,27 @@ def _orders(chains: Sequence[tuple[_Life, ...]]) -> Iterable[list[tuple[_Life, .
     yield sorted(chains, key=lambda chain: (-duration(chain), -size(chain)))
     yield sorted(chains, key=lambda chain: -size(chain) * (1 + duration(chain)))
     rng = random.Random(SEED)
-    for _ in range(SHUFFLES):
+    for _ in range(min(SHUFFLES, PATIENCE // len(chains))):
         shuffled = list(chains)
         rng.shuffle(shuffled)
         yield shuffled
 
 
-def _first_fit(order: Sequence[tuple[_Life, ...]], over: dict[str, str]) -> dict[str, int]:
+def _first_fit(order: Sequence[tuple[_Life, ...]]) -> dict[str, int]:
     """The lowest offset at which a chain meets nothing that is there at the same time."""
     placed: list[tuple[_Life, int]] = []
     for chain in order:
-        starts = sorted({0, *(offset + life.n_bytes for life, offset in placed)})
-        offset = next(start for start in starts if not _collides(chain, start, placed))
-        placed += [(life, offset) for life in chain]
+        # Where it may not begin: each tensor that is there meanwhile bars the open interval around it.
+        barred = sorted(
+            (offset - life.n_bytes, offset + other.n_bytes)
+            for other, offset in placed
+            for life in chain
+            if life.meets(other)
+        )
+        start = 0
+        for low, high in barred:
+            if start <= low:
+                break
+            start = max(start, high)
+        placed += [(life, start) for life in chain]
     return {life.name: offset for life, offset in placed}
-
-
-def _collides(chain: tuple[_Life, ...], start: int, placed: Sequence[tuple[_Life, int]]) -> bool:
-    return any(
-        life.meets(other) and start < offset + other.n_bytes and offset < start + life.n_bytes
-        for other, offset in placed
-        for life in chain
-    )

@@ -18,6 +18,7 @@ FILE = "vectors.npz"
 N_WINDOWS = 8
 SEED = 20261124
 MAX_BYTES = 16 << 20
+MAX_WINDOWS = 64
 I8 = NDArray[np.int8]
 
 
@@ -64,8 +65,10 @@ def read_vectors(bundle: Bundle, family: Family) -> tuple[Mapping[str, I8], Mapp
     inputs = {name: _array(raw, f"in/{name}", graph.tensor(name).shape) for name in graph.inputs}
     outputs = {name: _array(raw, f"{family}/{name}", graph.tensor(name).shape) for name in graph.outputs}
     counts = {len(codes) for codes in (*inputs.values(), *outputs.values())}
-    if len(counts) != 1 or 0 in counts:
-        raise ContractError(f"{FILE}: expected as many windows everywhere, got {sorted(counts)}")
+    if len(counts) != 1 or not 1 <= max(counts) <= MAX_WINDOWS:
+        raise ContractError(
+            f"{FILE}: expected as many windows everywhere, 1..{MAX_WINDOWS}, got {sorted(counts)}"
+        )
     return inputs, outputs
 
 

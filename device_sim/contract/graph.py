@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from device_sim.contract.operators import (
     FullyConnected,
     Linear,
     Operator,
+    Pool,
     Reshape,
     Shape,
     Sigmoid,
@@ -30,6 +31,7 @@ MAX_OPERATORS = 1024
 MAX_TENSORS = 4096
 PROBABILITY_SCALE = 1 / 256  # of sigmoid and softmax: 0..255/256
 PROBABILITY_ZERO = -128
+MAX_STEPS = 1 << 32  # of the innermost loops: half a minute on a host, days on a microcontroller
 MAX_CLASSES = 256  # of a softmax: their exponentials must sum in 32 bits
 
 
@@ -58,6 +60,9 @@ class Graph:
         by_name = self.by_name
         for operator in self.operators:
             _check_operator(operator, by_name)
+        n_steps = sum(count_steps(operator, by_name) for operator in self.operators)
+        if n_steps > MAX_STEPS:
+            raise ContractError(f"graph: expected at most {MAX_STEPS} steps a window, got {n_steps}")
 
     @property
     def by_name(self) -> dict[str, Tensor]:
@@ -210,7 +215,7 @@ def activation_range(operator: Operator, output: Tensor) -> tuple[int, int]:
     low, high = LOW_I8, HIGH_I8
     if activation in ("relu", "relu6"):
         low = max(low, output.zero_point)
-    if activation == "relu6":
+    if activation == "relu6" and 6.0 / output.scale < 2 * (HIGH_I8 - LOW_I8):
         # Half away from zero in float32, as the runtimes round a limit.
         six = np.float32(6.0) / np.float32(output.scale)
         high = min(high, output.zero_point + math.floor(float(six) + 0.5))
@@ -223,13 +228,16 @@ def real_range(operator: Operator, output: Tensor) -> tuple[float, float]:
     return output.scale * (low - output.zero_point), output.scale * (high - output.zero_point)
 
 
+def count_steps(operator: Operator, by_name: Mapping[str, Tensor]) -> int:
+    """How often the innermost loop of an operator turns for one window."""
+    n_out = math.prod(by_name[operator.output].shape)
+    if isinstance(operator, Linear):
+        weight = by_name[operator.weight].shape
+        return n_out * (math.prod(weight) // n_output_channels(operator, weight))
+    return n_out * math.prod(operator.kernel) if isinstance(operator, Pool) else n_out
+
+
 def count_macs(graph: Graph) -> int:
     """Multiply-accumulates of one window."""
-    total = 0
     by_name = graph.by_name
-    for operator in graph.operators:
-        if isinstance(operator, Linear):
-            weight, output = by_name[operator.weight].shape, by_name[operator.output].shape
-            per_output = math.prod(weight) // n_output_channels(operator, weight)
-            total += math.prod(output) * per_output
-    return total
+    return sum(count_steps(one, by_name) for one in graph.operators if isinstance(one, Linear))
