@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from device_sim.contract.errors import ContractError
@@ -22,6 +22,19 @@ SHUFFLES = 200  # orders tried where the usual ones leave holes
 PATIENCE = 20_000  # fewer orders for a net with many tensors
 MAX_ARENA_BYTES = 1 << 24  # far past any microcontroller
 SEED = 20261120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """A tensor, or anything else in the arena, before it has a place."""
+
+    name: str
+    n_bytes: int
+    first_step: int
+    last_step: int
+
+    def meets(self, other: "Life") -> bool:
+        return self.first_step <= other.last_step and other.first_step <= self.last_step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,25 +64,15 @@ class Plan:
         return json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Life:
-    """A tensor before it has a place."""
+def plan(graph: Graph, beside: Sequence[Life] = ()) -> Plan:
+    """The smallest arena that a few orders of first fit find; they stop at the largest live set.
 
-    name: str
-    n_bytes: int
-    first_step: int
-    last_step: int
-
-    def meets(self, other: "_Life") -> bool:
-        return self.first_step <= other.last_step and other.first_step <= self.last_step
-
-
-def plan(graph: Graph) -> Plan:
-    """The smallest arena that a few orders of first fit find; they stop at the largest live set."""
-    lives = _lives(graph)
+    beside          What else may lie in the arena while no tensor needs the room
+    """
+    lives = _lives(graph) | {life.name: life for life in beside}
     over = _written_over(graph, lives)
     chains = _chains(lives, over)
-    least = _largest_live_bytes(lives, over, len(graph.operators))
+    least = max(live_bytes(lives.values(), over).values())
     best: dict[str, int] = {}
     arena = None
     for order in _orders(chains):
@@ -100,7 +103,7 @@ def _aligned(n_bytes: int) -> int:
     return -(-n_bytes // ALIGN_BYTES) * ALIGN_BYTES
 
 
-def _lives(graph: Graph) -> dict[str, _Life]:
+def _lives(graph: Graph) -> dict[str, Life]:
     first = dict.fromkeys(graph.inputs, -1)
     last = dict.fromkeys(graph.inputs, -1)
     for step, operator in enumerate(graph.operators):
@@ -111,7 +114,7 @@ def _lives(graph: Graph) -> dict[str, _Life]:
     for name in graph.outputs:
         last[name] = len(graph.operators)
     return {
-        name: _Life(
+        name: Life(
             name=name,
             n_bytes=_aligned(graph.tensor(name).n_bytes),
             first_step=first[name],
@@ -134,7 +137,7 @@ def _candidates(operator: Operator) -> tuple[str, ...]:
             return ()
 
 
-def _written_over(graph: Graph, lives: dict[str, _Life]) -> dict[str, str]:
+def _written_over(graph: Graph, lives: dict[str, Life]) -> dict[str, str]:
     """Output -> the input whose place it takes: one that nobody reads later and that is large enough."""
     over = {}
     for step, operator in enumerate(graph.operators):
@@ -146,9 +149,9 @@ def _written_over(graph: Graph, lives: dict[str, _Life]) -> dict[str, str]:
     return over
 
 
-def _chains(lives: dict[str, _Life], over: dict[str, str]) -> list[tuple[_Life, ...]]:
+def _chains(lives: dict[str, Life], over: dict[str, str]) -> list[tuple[Life, ...]]:
     """Tensors that share an offset, because each is written over the one before."""
-    chains: dict[str, list[_Life]] = {}
+    chains: dict[str, list[Life]] = {}
     head: dict[str, str] = {}
     for name, life in lives.items():
         head[name] = head[over[name]] if name in over else name
@@ -156,25 +159,25 @@ def _chains(lives: dict[str, _Life], over: dict[str, str]) -> list[tuple[_Life, 
     return [tuple(chain) for chain in chains.values()]
 
 
-def _largest_live_bytes(lives: dict[str, _Life], over: dict[str, str], n_steps: int) -> int:
-    """What must be there at the same time, at the worst operator."""
+def live_bytes(lives: Iterable[Life | Place], over: Container[str]) -> dict[int, int]:
+    """What must be there at the same time, step by step; `over` names what lies in its input."""
+    lives = tuple(lives)
+    steps = range(min(life.first_step for life in lives), max(life.last_step for life in lives) + 1)
+    found = {}
+    for step in steps:
+        there = (life for life in lives if life.first_step <= step <= life.last_step)
+        # While it is being written over its input, the input is counted already.
+        found[step] = sum(life.n_bytes for life in there if life.name not in over or life.first_step < step)
+    return found
 
-    def live(step: int) -> Iterable[int]:
-        for life in lives.values():
-            overlaid = life.name in over and life.first_step == step  # lies in its input, counted already
-            if life.first_step <= step <= life.last_step and not overlaid:
-                yield life.n_bytes
 
-    return max(sum(live(step)) for step in range(-1, n_steps + 1))
-
-
-def _orders(chains: Sequence[tuple[_Life, ...]]) -> Iterable[list[tuple[_Life, ...]]]:
+def _orders(chains: Sequence[tuple[Life, ...]]) -> Iterable[list[tuple[Life, ...]]]:
     """Largest first is usually best; then others, the same on every machine."""
 
-    def size(chain: tuple[_Life, ...]) -> int:
+    def size(chain: tuple[Life, ...]) -> int:
         return max(life.n_bytes for life in chain)
 
-    def duration(chain: tuple[_Life, ...]) -> int:
+    def duration(chain: tuple[Life, ...]) -> int:
         return chain[-1].last_step - chain[0].first_step
 
     yield sorted(chains, key=lambda chain: (-size(chain), chain[0].first_step))
@@ -187,9 +190,9 @@ def _orders(chains: Sequence[tuple[_Life, ...]]) -> Iterable[list[tuple[_Life, .
         yield shuffled
 
 
-def _first_fit(order: Sequence[tuple[_Life, ...]]) -> dict[str, int]:
+def _first_fit(order: Sequence[tuple[Life, ...]]) -> dict[str, int]:
     """The lowest offset at which a chain meets nothing that is there at the same time."""
-    placed: list[tuple[_Life, int]] = []
+    placed: list[tuple[Life, int]] = []
     for chain in order:
         # Where it may not begin: each tensor that is there meanwhile bars the open interval around it.
         barred = sorted(
