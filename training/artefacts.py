@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+SETTLING_SPREAD = 1.2  # one in six is three times as restless as usual, as CinC 2017's first seconds are
 
 
 def mains(rng: np.random.Generator, n_samples: int, rate_hz: int) -> Floats:
@@ -76,6 +77,19 @@ def contact(rng: np.random.Generator, n_samples: int, rate_hz: int) -> Floats:
     size = rng.choice([-1, 1]) * np.exp(rng.uniform(-2, 2))
     drift: Floats = size * (rng.uniform(0, 1) + np.exp(-t / np.exp(rng.uniform(np.log(0.1), np.log(3)))))
     return drift
+
+
+def settling(rng: np.random.Generator, n_samples: int, rate_hz: int) -> Floats:
+    """How fingers come to rest on electrodes: slow movement and some faster, gone in seconds; usual RMS 1."""
+    t = np.arange(n_samples) / rate_hz
+    x = np.zeros(n_samples)
+    for high_hz, longest_s in ((2.0, 4.0), (rng.uniform(3, 10), 2.0)):
+        size = np.exp(rng.normal(0, SETTLING_SPREAD))
+        decay_s = np.exp(rng.uniform(np.log(longest_s / 6), np.log(longest_s)))
+        slope = rng.uniform(0, 1)
+        movement = coloured(rng, n_samples, rate_hz, low_hz=0.3, high_hz=high_hz, slope=slope)
+        x += size * movement * np.exp(-t / decay_s)
+    return x
 
 
 def gain_step(rng: np.random.Generator, n_samples: int) -> Floats:

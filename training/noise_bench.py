@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from device_sim.contract.errors import ContractError
 from device_sim.frontend import HOP_SAMPLES, STREAM_HZ, columns_of
 from training import artefacts
+from training.hearts import QRS_UV
 from training.noise_parts import NoiseShelf, scaled_to_one
 from training.recorder import HAND_HELD_CHANCE, Recorder, draw_recorder
 from training.snr import READ_BAND_HZ, in_read_band
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-QRS_UV = 1000.0  # every wearer's QRS is brought to a millivolt, then to the recorder's gain
 QRS_POWER_UV2 = QRS_UV**2 / 8
 SETTLE_S = 5  # of signal before a recording that had been running
 
@@ -41,6 +41,9 @@ class BenchSpec:
     clipping_chance: float = 0.1
     gain_step_chance: float = 0.05
     fresh_chance: float = 0.5  # the recorder was switched on where the recording begins
+    settling_mv: float = 0.0  # how far a fresh contact moves about, on average, while it settles
+    two_leads_chance: float = 0.0  # the ECG is a sum of both leads: electrodes elsewhere
+    pace_spread: float = 0.0  # the heart beats up to exp of this faster or slower
     gain_low: float = 0.4
     gain_high: float = 2.5
     hand_held_chance: float = HAND_HELD_CHANCE  # otherwise a recorder of a wider band
@@ -99,7 +102,10 @@ def bench(
     n_before = SETTLE_S * rate_hz
     if rng.random() < spec.fresh_chance:
         ecg_uv, readable, n_before = ecg_uv[n_before:], readable[n_before:], 0
-        ecg_uv = ecg_uv + artefacts.contact(rng, len(ecg_uv), rate_hz) * QRS_UV  # no noise: a reader waits
+        # No noise: a reader waits.
+        ecg_uv = ecg_uv + artefacts.contact(rng, len(ecg_uv), rate_hz) * QRS_UV
+        if spec.settling_mv:
+            ecg_uv = ecg_uv + artefacts.settling(rng, len(ecg_uv), rate_hz) * spec.settling_mv * QRS_UV
     disturbance = draw_disturbance(rng, len(ecg_uv), rate_hz, recorder, shelf, spec)
     recorded_uv, ratio = record(ecg_uv, disturbance, recorder, rate_hz, spec.judged_from_hz)
     columns = columns_of(

@@ -23,6 +23,7 @@ from training.quality_set import QualitySet
 EVALUATION_BATCH = 512
 TOP_OCTAVE = 6  # rows
 TILT_KNOTS = 6  # over the rows: one an octave
+MASKED_ROWS, MASKED_COLUMNS = (2, 8), (2, 12)  # fewest and most of a masked image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +39,17 @@ class QualityFitSpec:
     level_jitter_codes: int = 0  # the whole image louder or quieter: gain must not tell
     tilt_jitter_codes: float = 0.0  # neighbouring rows louder or quieter together: bands must not tell
     blank_chance: float = 0.0  # how often the rows a recorder may not have are blanked
+    row_mask_chance: float = 0.0  # how often some neighbouring rows are: no band alone may tell
+    column_mask_chance: float = 0.0  # how often up to three quarters of a second is: no moment alone may
+    bfloat16: bool = (
+        False  # half the time for a large net on processors that know it; a small one takes longer
+    )
 
     def __post_init__(self) -> None:
         for name in ("lr", "batch_size", "epochs", "windows_per_epoch"):
             if getattr(self, name) <= 0:
                 raise ContractError(f"{name}: expected more than 0, got {getattr(self, name)}")
-        for name in ("blank_chance", "label_smoothing"):
+        for name in ("blank_chance", "row_mask_chance", "column_mask_chance", "label_smoothing"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ContractError(f"{name}: expected 0 up to below 1, got {getattr(self, name)}")
 
@@ -137,7 +143,22 @@ def varied(
     if spec.blank_chance:
         chosen = generator.random(len(moved)) < spec.blank_chance
         moved[chosen] = blanked(moved[chosen])
+    _mask_rows(moved, spec.row_mask_chance, MASKED_ROWS, generator)
+    _mask_rows(moved.transpose(0, 2, 1), spec.column_mask_chance, MASKED_COLUMNS, generator)
     return moved
+
+
+def _mask_rows(
+    images: NDArray[np.int8], chance: float, sizes: tuple[int, int], generator: np.random.Generator
+) -> None:
+    """In so many of the images some neighbouring rows become 0, in place."""
+    if not chance:
+        return
+    n_rows = images.shape[1]
+    for index in np.flatnonzero(generator.random(len(images)) < chance):
+        size = int(generator.integers(sizes[0], sizes[1] + 1))
+        first = int(generator.integers(n_rows - size + 1))
+        images[index, first : first + size] = 0
 
 
 def _hats(n_rows: int) -> NDArray[np.float64]:
@@ -168,7 +189,8 @@ def _train_epoch(
                 group["lr"] = spec.lr * 0.5 * (1 + math.cos(math.pi * progress))
             images = torch.from_numpy(varied(train.windows(chosen), spec, generator))
             optimizer.zero_grad(set_to_none=True)
-            logits = clean_logit(net(in_net_units(images)))
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=spec.bfloat16):
+                logits = clean_logit(net(in_net_units(images))).float()
             loss = soft_loss(logits, torch.from_numpy(train.clean[chosen]), spec.label_smoothing)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()

@@ -13,8 +13,9 @@ from training.data import mitdb, nstdb
 from training.data.cache import Cache
 from training.data.place import Place
 from training.data.quality_marks import readable
+from training.hearts import QRS_UV, Clean, draw_stretch
 from training.jobs import described
-from training.noise_bench import QRS_UV, SETTLE_S, BenchSpec, Mixed, bench
+from training.noise_bench import SETTLE_S, BenchSpec, Mixed, bench
 from training.noise_parts import NoiseShelf, read_shelf
 from training.quality_splits import Part, part_of_record
 from training.shrinkage import shrunk
@@ -29,19 +30,6 @@ CLEAN_DB, WIDTH_DB = 10.5, 2.5  # half clean here, 73 % clean 2.5 dB above
 QUIETEST = 1e-6  # 60 dB: cleaner than that is clean
 FIRST_COUNTS = 5
 VERSION = "4"  # part of the cache key: raise it when the bench computes something else
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clean:
-    """One lead of one wearer, its usual QRS brought to a millivolt."""
-
-    record: str
-    lead: str
-    rate_hz: int
-    ecg_uv: Floats
-    hiss_uv: Floats  # what the tape added; the ECG is without it
-    readable: NDArray[np.bool_]
-    digest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +117,8 @@ def read_clean(place: Place, name: str, lead: str) -> Clean:
     x_uv = (found.counts_i32 - found.baseline_counts) * float(found.uv_per_count)
     x_uv = x_uv - np.median(x_uv)
     quiet_uv = shrunk(x_uv)
-    swing = qrs_swing(in_read_band(x_uv, found.rate_hz), normal_beats(found.annotations), found.rate_hz)
+    beats = normal_beats(found.annotations)
+    swing = qrs_swing(in_read_band(x_uv, found.rate_hz), beats, found.rate_hz)
     return Clean(
         record=name,
         lead=lead,
@@ -137,6 +126,7 @@ def read_clean(place: Place, name: str, lead: str) -> Clean:
         ecg_uv=quiet_uv * (QRS_UV / swing),
         hiss_uv=(x_uv - quiet_uv) * (QRS_UV / swing),
         readable=readable(place, name, found.leads.index(lead), found.length_samples),
+        beats=beats,
         digest=found.digest,
     )
 
@@ -147,20 +137,22 @@ def mix_record(
     """Recordings of random length from random places of either lead, until there is enough."""
     codes, starts, clean, n_columns, made_s = [], [], [], 0, 0.0
     while made_s < total_s:
-        one = leads[rng.integers(len(leads))]
-        length_s = rng.uniform(SHORTEST_S, LONGEST_S)
-        length = min(round((length_s + SETTLE_S) * one.rate_hz), len(one.ecg_uv))
-        at = int(rng.integers(len(one.ecg_uv) - length + 1))
-        inside = slice(at, at + length)
-        hiss = 0.0 if rng.random() < spec.quiet_chance else rng.uniform(0, 1)
-        ecg_uv = one.ecg_uv[inside] + hiss * one.hiss_uv[inside]
-        mixed = bench(ecg_uv, one.readable[inside], one.rate_hz, shelf, spec, rng)
+        one = draw_stretch(
+            leads,
+            rng,
+            shortest_s=SHORTEST_S + SETTLE_S,
+            longest_s=LONGEST_S + SETTLE_S,
+            quiet_chance=spec.quiet_chance,
+            two_leads_chance=spec.two_leads_chance,
+            pace_spread=spec.pace_spread,
+        )
+        mixed = bench(one.ecg_uv, one.readable, leads[0].rate_hz, shelf, spec, rng)
         found, chances = windows_of(mixed, n_columns)
         codes.append(mixed.codes_ts_i8)
         starts.append(found)
         clean.append(chances)
         n_columns += len(mixed.codes_ts_i8)
-        made_s += length_s
+        made_s += one.length_s - SETTLE_S
     return np.concatenate(codes), np.concatenate(starts), np.concatenate(clean)
 
 

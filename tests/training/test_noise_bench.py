@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from device_sim.contract.errors import ContractError
 from device_sim.frontend import row_hz
 from training import artefacts
+from training.hearts import QRS_UV
 from training.noise_bench import (
     QRS_POWER_UV2,
-    QRS_UV,
     SETTLE_S,
     BenchSpec,
     Disturbance,
