@@ -10,6 +10,7 @@ from pathlib import Path
 from device_sim import options
 from device_sim.contract.errors import ContractError
 from device_sim.frontend import Columns
+from device_sim.link_source import LinkSource
 from device_sim.picture import ENDINGS, check_drawable, draw
 from device_sim.pipeline import OpenBundle, open_bundle
 from device_sim.replay import PERCENTILES, Replay, Report, Stride, flag_names, strides, time_of_column_us
@@ -28,6 +29,8 @@ dB above 1 uV (bands in Hz; hf and lf lie above and below), peak to peak of the 
 With --columns a line per column, every 62.5 ms: its flags and 32 codes, code = 20 log2(uV) - 128.
 Exit code: 0 done, 2 the request or its input made no sense (one line on stderr says why)."""
 
+INTERRUPTED = 130  # 128 + SIGINT, as a shell counts: a device streams until somebody stops it
+
 
 def main(argv: Sequence[str]) -> int:
     """0 when the source was read to its end."""
@@ -36,11 +39,16 @@ def main(argv: Sequence[str]) -> int:
     source = options.source_of(args)
     with ExitStack() as stack:
         opened = stack.enter_context(_opened(args)) if args.bundle else None
+        if isinstance(source, LinkSource):
+            stack.enter_context(source.stopping_at_interrupt())
         on_chunk = stack.enter_context(_progress(source, args.seconds))
         trace, report, lines = _run(source, args, opened, on_chunk)
     written = _write(trace, args)
     print(_summary(report, lines, written), file=sys.stderr)
-    return 0
+    if not isinstance(source, LinkSource):
+        return 0
+    print(source.summary(), file=sys.stderr)
+    return INTERRUPTED if source.interrupted else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,9 +72,13 @@ def _parser() -> argparse.ArgumentParser:
         "--file", type=Path, help="recording: .hea .edf .csv .txt .npz .npy .i16 .i32 .raw .mat"
     )
     source.add_argument(
-        "stdin", nargs="?", choices=("-",), metavar="-", help="text on stdin, streamed as it comes"
+        "stdin", nargs="?", choices=("-",), metavar="-", help="text or frames on stdin, as they come"
+    )
+    source.add_argument(
+        "--port", metavar="PORT", help="a device: /dev/ttyACM0, a pty, socket://HOST:PORT, loop://, a capture"
     )
     parser.add_argument("--seconds", type=_seconds, metavar="N", help="stop after N seconds (synthetic: 30)")
+    options.add_port_options(parser)
     options.add_file_options(parser)
     options.add_scene_options(parser)
     output = parser.add_argument_group("output")

@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 
 from device_sim.contract.errors import ContractError
 from device_sim.files import read_recording
+from device_sim.link import BAUD, frames_on_stdin
+from device_sim.link_source import WAIT_S, LinkSource
 from device_sim.recording import UNITS, ReadAs
 from device_sim.sources import Source
 from device_sim.synthetic import MORPHOLOGIES, Fault, Noise, Scene, SyntheticSource, example_scene
@@ -23,6 +25,7 @@ DEFAULT_SECONDS = 30.0
 # Options that only one kind of source understands: given to the other, they are a mistake.
 FILE_OPTIONS = ("units", "gain", "lead", "dtype", "rails")
 SCENE_OPTIONS = ("scene", "seed", "heart_rate", "noise", "fault")
+PORT_OPTIONS = ("baud", "wait", "unpaced")
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -42,6 +45,24 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--dtype", choices=("int16", "int32"), help="samples of a raw file, little-endian")
     group.add_argument(
         "--rails", type=_rails, metavar="LOW:HIGH", help="the converter's lowest and highest count"
+    )
+
+
+def add_port_options(parser: argparse.ArgumentParser) -> None:
+    """How to listen to a device."""
+    group = parser.add_argument_group("a device on a port")
+    group.add_argument("--baud", type=_rate, metavar="N", help=f"bits per second (default: {BAUD})")
+    group.add_argument(
+        "--wait",
+        type=float,
+        metavar="S",
+        help=f"how long a device may be silent or unplugged before the run ends (default: {WAIT_S:g})",
+    )
+    group.add_argument(
+        "--unpaced",
+        action="store_true",
+        default=None,
+        help="do not hold its rate against the clock: lines of text from a recording",
     )
 
 
@@ -94,11 +115,15 @@ def with_bundle(args: argparse.Namespace) -> argparse.Namespace:
 
 def source_of(args: argparse.Namespace) -> Source:
     """The one source the arguments name."""
-    named = [args.synthetic, args.file is not None, args.stdin is not None]
+    named = [args.synthetic, args.file is not None, args.port is not None, args.stdin is not None]
     if sum(named) != 1:
         raise ContractError(
-            f"wristlead run: expected one of --synthetic, --file FILE and - (stdin), got {sum(named)}"
+            "wristlead run: expected one of --synthetic, --file FILE, --port PORT and - (stdin), "
+            f"got {sum(named)}"
         )
+    if args.port is not None:
+        return link_source_of(args)
+    _refuse(args, PORT_OPTIONS, "--synthetic" if args.synthetic else "a recording")
     if args.synthetic:
         _refuse(args, FILE_OPTIONS, "--synthetic")
         return SyntheticSource(scene_of(args), seed=1 if args.seed is None else args.seed)
@@ -106,8 +131,25 @@ def source_of(args: argparse.Namespace) -> Source:
     if args.stdin is not None or str(args.file) == "-":
         if args.dtype is not None:
             raise ContractError("stdin: --dtype: expected text on stdin; name a raw file with --file")
+        frames = frames_on_stdin()
+        if frames is not None:
+            return LinkSource("-", read_as(args), open_line=lambda name, baud: frames)
         return TextStream(sys.stdin.buffer, read_as(args))
     return read_recording(args.file, read_as(args)).source()
+
+
+def link_source_of(args: argparse.Namespace) -> LinkSource:
+    """The device on a port, met."""
+    _refuse(args, SCENE_OPTIONS, "--port")
+    if args.wait is not None and not 0 < args.wait < float("inf"):
+        raise ContractError(f"wristlead run: --wait: expected seconds above 0, got {args.wait:g}")
+    return LinkSource(
+        args.port,
+        read_as(args),
+        baud=args.baud or BAUD,
+        wait_s=args.wait or WAIT_S,
+        is_unpaced=bool(args.unpaced),
+    )
 
 
 def scene_of(args: argparse.Namespace) -> Scene:

@@ -44,7 +44,7 @@ def test_noise_and_faults_reach_the_scene() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "expected one of --synthetic, --file FILE and - .stdin., got 0"),
+        ([], "expected one of --synthetic, --file FILE, --port PORT and - .stdin., got 0"),
         (["--synthetic", "--file", "a.csv"], "got 2"),
         (["--synthetic", "--units", "mV"], "--units: means nothing to --synthetic"),
         (["--file", "a.csv", "--heart-rate", "60"], "--heart-rate: means nothing to a recording"),
