@@ -2,7 +2,11 @@
 #ifndef WL_KERNELS_H
 #define WL_KERNELS_H
 
+#include <string.h>
+
+#include "steps.h"
 #include "wl.h"
+#include "wl_requant.h"
 
 /* conv.c */
 void wl_conv2d(const struct wl_op *op, int8_t *arena);
@@ -46,21 +50,83 @@ static inline struct wl_span wl_window(int32_t out, int32_t stride, int32_t pad,
 }
 
 /**
- * Sum of (x - x_zero) * w over n codes
+ * Sums of (x - x_zero) * w over n codes, for the weights of two channels
  *
  * |x - x_zero| <= 255, |w| <= 128 and at most 32,768 of them a sum (wl_graph_check):
  * below 2^30, so 32 bits hold it beside a bias of as many.
  */
-#ifndef wl_dot
-static inline int32_t wl_dot(const int8_t *x, const int8_t *w, int32_t n, int32_t x_zero)
+static inline struct wl_pair wl_dot(const int8_t *x, const int8_t *w_a, const int8_t *w_b, int32_t n, int32_t x_zero,
+                                    struct wl_pair sum)
 {
-    int32_t sum = 0;
+    int32_t n_quads = n >> 2;
 
-    for (int32_t i = 0; i < n; i++)
-        sum += (x[i] - x_zero) * w[i];
-
+    if (n_quads)
+        sum = wl_dot_quads(x, w_a, w_b, n_quads, x_zero, sum);
+    for (int32_t i = 4 * n_quads; i < n; i++) {
+        sum.a += (x[i] - x_zero) * w_a[i];
+        sum.b += (x[i] - x_zero) * w_b[i];
+    }
     return sum;
 }
+
+/** What makes codes of sums, by itself: a kernel that writes codes need not look it up again. */
+struct wl_scaling {
+    const int32_t *by_q31;
+    const int8_t *by_shift;
+    int32_t zero, low, high;
+    int32_t fast_below;     /* a shift below it takes the short way: none where the codes are cut to a part of int8 */
+};
+
+static inline struct wl_scaling wl_scaling_of(const struct wl_op *op)
+{
+    struct wl_scaling scaling = {op->by_q31, op->by_shift, op->out_zero, op->low, op->high,
+                                 op->high - op->low == 255 ? -1 : -128};
+
+    return scaling;
+}
+
+/** The code of a sum of output channel c, by any shift and to any range. */
+WL_SELDOM int8_t wl_any_code(const struct wl_scaling *scaling, int32_t c, int32_t sum)
+{
+    int32_t v = wl_requant(sum, scaling->by_q31[c], scaling->by_shift[c]);
+
+    return wl_activate(v, scaling->zero, scaling->low, scaling->high);
+}
+
+/** The codes of two sums of output channel c. */
+static inline void wl_two_codes(const struct wl_scaling *scaling, int32_t c, int32_t sum_a, int32_t sum_b, int8_t *a,
+                                int8_t *b)
+{
+#ifdef WL_DSP
+    if (scaling->by_shift[c] < scaling->fast_below) {
+        int32_t by_q31 = scaling->by_q31[c], power = 1 << (32 + scaling->by_shift[c]);
+
+        *a = wl_fast_code(sum_a, by_q31, power, scaling->zero);
+        *b = wl_fast_code(sum_b, by_q31, power, scaling->zero);
+        return;
+    }
 #endif
+    *a = wl_any_code(scaling, c, sum_a);
+    *b = wl_any_code(scaling, c, sum_b);
+}
+
+/** The code of one sum of output channel c. */
+static inline int8_t wl_code_of(const struct wl_scaling *scaling, int32_t c, int32_t sum)
+{
+#ifdef WL_DSP
+    if (scaling->by_shift[c] < scaling->fast_below)
+        return wl_fast_code(sum, scaling->by_q31[c], 1 << (32 + scaling->by_shift[c]), scaling->zero);
+#endif
+    return wl_any_code(scaling, c, sum);
+}
+
+/** n codes, apart from each other; written out, as a call costs more than a short row. */
+static inline void wl_move(int8_t *to, const int8_t *from, int32_t n)
+{
+    for (; n >= 4; n -= 4, to += 4, from += 4)
+        memcpy(to, from, 4);
+    while (n-- > 0)
+        *to++ = *from++;
+}
 
 #endif

@@ -7,9 +7,9 @@ from device_sim.contract.bundle import Bundle
 from device_sim.contract.graph import Graph
 from device_sim.contract.inputs import InputKind
 from device_sim.contract.labels import Labels
-from device_sim.contract.operators import Concat, Operator
+from device_sim.contract.operators import Activation, Concat, Operator
 from device_sim.contract.window import WindowSpec
-from tests.golden.networks import graphs
+from tests.golden.networks import Sketch, graphs
 
 
 def bundle_of(graph: Graph) -> Bundle:
@@ -25,6 +25,7 @@ def bundle_of(graph: Graph) -> Bundle:
 def every_network() -> Graph:
     """The golden networks side by side: one image runs every kernel."""
     apart = [_renamed(graph, name) for name, (_, graph) in graphs().items()]
+    apart.append(_renamed(_corners(), "corners"))
     return Graph(
         name="every",
         tensors=tuple(tensor for graph in apart for tensor in graph.tensors),
@@ -32,6 +33,22 @@ def every_network() -> Graph:
         inputs=tuple(name for graph in apart for name in graph.inputs),
         outputs=tuple(name for graph in apart for name in graph.outputs),
     )
+
+
+def _corners() -> Graph:
+    """What the short ways of the kernels leave over: long windows, odd channels, coarse shifts, cut ranges."""
+    s = Sketch("corners", 7)
+    x = s.input("x", 6, 7, 15, zero_point=-3)
+    long_window = s.conv(x, 3, (6, 6), pads=(1, 1, 1, 1))  # 540 codes
+    one_channel = s.conv(x, 1, (1, 3))
+    ten = s.conv(x, 10, (3, 3), stride=(2, 1), pads=(0, 1, 2, 0), activation=Activation.RELU)
+    left_over = s.conv(ten, 10, (3, 3), pads=(1, 1, 1, 1), depthwise=True)
+    one = s.dense(s.input("y", 9, zero_point=127), 1)
+    coarse = s.conv(s.input("z", 3, 3, 2, scale=0.5), 3, (1, 1))
+    s.tensors[coarse] = replace(s.tensors[coarse], scales=(0.0078125,))  # multipliers around one half
+    cut = s.conv(s.input("v", 3, 5, 4), 4, (3, 3), pads=(1, 1, 1, 1), activation=Activation.RELU)
+    s.tensors[cut] = replace(s.tensors[cut], zero_point=-20)
+    return s.graph(long_window, one_channel, left_over, one, coarse, cut)
 
 
 def _renamed(graph: Graph, prefix: str) -> Graph:
