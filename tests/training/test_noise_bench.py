@@ -284,3 +284,20 @@ def test_an_image_of_a_narrow_recorder_lacks_what_it_cut() -> None:
 def test_a_spec_that_makes_no_sense_is_refused(field: str, value: float, message: str) -> None:
     with pytest.raises(ContractError, match=message):
         BenchSpec(**{field: value})
+
+
+def test_a_contact_that_settles_moves_the_signal_and_is_no_noise() -> None:
+    still, restless = (
+        made(replace(NOTHING, fresh_chance=1.0, settling_mv=size), seed=5, seconds=20) for size in (0.0, 1.0)
+    )
+    assert not np.array_equal(still.codes_ts_i8[:40], restless.codes_ts_i8[:40])
+    assert restless.noise_ratio.max() < 1e-6
+
+
+def test_settling_is_over_in_some_seconds() -> None:
+    drawn = np.stack(
+        [artefacts.settling(np.random.default_rng(seed), RATE_HZ * 20, RATE_HZ) for seed in range(40)]
+    )
+    rms = np.sqrt((drawn**2).mean(axis=0)).reshape(20, RATE_HZ).mean(axis=1)
+    assert rms[0] > 2 * rms[3] > 0
+    assert rms[15] < 0.05 * rms[0]

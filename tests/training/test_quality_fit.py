@@ -141,3 +141,18 @@ def test_a_smoothed_label_is_met_short_of_certainty() -> None:
 def test_a_spec_that_makes_no_sense_is_refused(lr: float, blank_chance: float, message: str) -> None:
     with pytest.raises(ContractError, match=message):
         replace(SPEC, lr=lr, blank_chance=blank_chance)
+
+
+def test_masks_hide_some_rows_or_some_moments_and_nothing_else() -> None:
+    images = np.full((200, 32, 80), 50, np.int8)
+    generator = np.random.default_rng(1)
+    plain = replace(SPEC, level_jitter_codes=0)
+    rows = varied(images, replace(plain, row_mask_chance=0.999), generator)
+    columns = varied(images, replace(plain, column_mask_chance=0.5), generator)
+    hidden_rows, hidden_columns = (rows == 0).all(axis=2), (columns == 0).all(axis=1)
+    assert np.array_equal(rows == 0, np.repeat(hidden_rows[:, :, None], 80, axis=2))
+    assert np.array_equal(columns == 0, np.repeat(hidden_columns[:, None], 32, axis=1))
+    assert set(hidden_rows.sum(axis=1)) - {0} == set(range(2, 9))
+    assert set(hidden_columns.sum(axis=1)) == {0, *range(2, 13)}
+    assert 60 < np.count_nonzero(hidden_columns.any(axis=1)) < 140
+    assert np.all(images == 50)
