@@ -4,7 +4,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import beats, frontend, frontend_report, host
+from benchmarks import beats, frontend, frontend_report, host, kernels
+from benchmarks.mcu.image import COMPILERS, ZIG
+from benchmarks.mcu.targets import COUNTED, target
 from device_sim.contract.errors import ContractError
 from device_sim.options import OneLineParser
 
@@ -18,7 +20,13 @@ Exit code: 0 done, 1 a limit was broken, 2 the request made no sense or a packag
 def main(argv: Sequence[str]) -> int:
     """0 when every limit is kept."""
     args = _parser().parse_args(argv)
-    return _beats() if args.bench == "beats" else _frontend(args)
+    match args.bench:
+        case "beats":
+            return _beats()
+        case "kernels":
+            return _kernels(args)
+        case _:
+            return _frontend(args)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,6 +54,17 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    layers = benches.add_parser(
+        "kernels",
+        help="eight layers: instructions a MAC beside the reference",
+        description="What a multiply-accumulate costs in eight layers, against the reference's figures.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    cores = [one.name for one in COUNTED]
+    layers.add_argument("--target", choices=cores, default="cortex-m4", help="default: cortex-m4")
+    layers.add_argument("--compiler", choices=COMPILERS, default=ZIG, help=f"default: {ZIG}")
     return parser
 
 
@@ -78,6 +97,12 @@ def _beats() -> int:
     cost = beats.measure()
     print(beats.text(cost))
     return 0 if all(limit.kept for limit in cost.limits()) else 1
+
+
+def _kernels(args: argparse.Namespace) -> int:
+    costs = kernels.measure(target(args.target), args.compiler)
+    print(kernels.text(costs))
+    return 0 if all(cost.limit.kept for cost in costs) else 1
 
 
 def _check_folder(path: Path) -> None:

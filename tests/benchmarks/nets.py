@@ -36,7 +36,7 @@ def every_network() -> Graph:
 
 
 def _corners() -> Graph:
-    """What the short ways of the kernels leave over: long windows, odd channels, coarse shifts, cut ranges."""
+    """What the short ways leave over: long windows, odd channels, coarse shifts, cut ranges."""
     s = Sketch("corners", 7)
     x = s.input("x", 6, 7, 15, zero_point=-3)
     long_window = s.conv(x, 3, (6, 6), pads=(1, 1, 1, 1))  # 540 codes

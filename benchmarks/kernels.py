@@ -1,0 +1,187 @@
+"""Instructions a multiply-accumulate of eight layers on a Cortex-M4, beside the figures to beat."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.frontend import Limit
+from benchmarks.mcu import model
+from benchmarks.mcu.image import ZIG
+from benchmarks.mcu.targets import M4, Target
+from benchmarks.sheet import sheet
+from device_sim.contract.bundle import Bundle
+from device_sim.contract.errors import ContractError
+from device_sim.contract.graph import Graph
+from device_sim.contract.inputs import InputKind
+from device_sim.contract.labels import Labels
+from device_sim.contract.operators import (
+    Conv2d,
+    DepthwiseConv2d,
+    FullyConnected,
+    Linear,
+    Pads,
+    output_shape,
+)
+from device_sim.contract.tensor import DType, Tensor, float32
+from device_sim.contract.window import WindowSpec
+
+SEED = 20261201
+X_SCALE, X_ZERO = 0.05, -3
+REFERENCE = "CMSIS-NN of 2026-07-15, gcc 12.2 -O2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """A layer with an input offset of 3, real padding and a scale for every channel."""
+
+    name: str
+    title: str
+    x: tuple[int, ...]
+    n_out: int = 32
+    kernel: tuple[int, int] = (1, 1)
+    kind: type[Linear] = Conv2d
+    reference: float  # instructions a MAC on the M4
+
+
+MAP, ROW, THREE, FIVE = (28, 28), (1, 128), (3, 3), (1, 5)
+SHAPES = (
+    Shape(name="A", title="conv 3x3, 28x28, 32 to 32", x=(*MAP, 32), kernel=THREE, reference=1.926),
+    Shape(name="B", title="conv 1x1, 28x28, 32 to 32", x=(*MAP, 32), reference=2.693),
+    Shape(name="C", title="conv k5, 128, 32 to 32", x=(*ROW, 32), kernel=FIVE, reference=2.061),
+    Shape(name="D", title="conv k5, 128, 1 to 32", x=(*ROW, 1), kernel=FIVE, reference=13.015),
+    Shape(name="E", title="conv 3x3, 28x28, 3 to 32", x=(*MAP, 3), kernel=THREE, reference=4.094),
+    Shape(
+        name="F", title="depthwise 3x3, 28x28, 32", x=(*MAP, 32), kernel=THREE, kind=DepthwiseConv2d,
+        reference=8.173,
+    ),
+    Shape(
+        name="G", title="depthwise k5, 128, 32", x=(*ROW, 32), kernel=FIVE, kind=DepthwiseConv2d,
+        reference=17.440,
+    ),
+    Shape(name="H", title="dense 256 to 32", x=(256,), kind=FullyConnected, reference=2.085),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelCost:
+    shape: Shape
+    target: str
+    compiler: str
+    macs: int
+    instructions: float
+    stack_bytes: int
+
+    @property
+    def per_mac(self) -> float:
+        return self.instructions / self.macs
+
+    @property
+    def limit(self) -> Limit:
+        return Limit(
+            name=self.shape.name,
+            measured=self.per_mac,
+            allowed=self.shape.reference,
+            unit="instructions a MAC",
+        )
+
+
+def measure(target: Target = M4, compiler: str = ZIG, shapes: tuple[Shape, ...] = SHAPES) -> list[KernelCost]:
+    """Build and run every shape; a layer that does not give this machine's bytes has no cost."""
+    return [_measure(shape, target, compiler) for shape in shapes]
+
+
+def _measure(shape: Shape, target: Target, compiler: str) -> KernelCost:
+    bundle = bundle_of(shape)
+    with tempfile.TemporaryDirectory() as folder:
+        said = model.run(model.build(bundle, Path(folder), target, compiler=compiler), bundle.graph)
+    if said.n_wrong or said.hash != model.hash_here(bundle.graph, model.windows_of(bundle)):
+        raise ContractError(f"{shape.title}: {target.name} and this machine give different bytes")
+    return KernelCost(
+        shape=shape,
+        target=target.name,
+        compiler=compiler,
+        macs=said.macs,
+        instructions=said.instructions,
+        stack_bytes=said.stack_bytes,
+    )
+
+
+def bundle_of(shape: Shape) -> Bundle:
+    """The layer alone, its weights seeded; padded so that a map keeps its size."""
+    rng = np.random.default_rng(SEED)
+    weight_shape = {
+        Conv2d: (shape.n_out, *shape.kernel, shape.x[-1]),
+        DepthwiseConv2d: (1, *shape.kernel, shape.n_out),
+        FullyConnected: (shape.n_out, shape.x[-1]),
+    }[shape.kind]
+    scales = tuple(map(float32, rng.uniform(0.002, 0.01, shape.n_out)))
+    weight = rng.integers(-127, 128, weight_shape, np.int8)
+    bias = rng.integers(-3000, 3001, shape.n_out).astype("<i4")
+    ends: dict[str, Any] = {"name": "layer", "x": "x", "weight": "weight", "bias": "bias", "output": "y"}
+    if shape.kind is not FullyConnected:
+        top, left = shape.kernel[0] // 2, shape.kernel[1] // 2
+        ends["pads"] = Pads(top, left, top, left)
+    operator = shape.kind(**ends)
+    n_terms = weight.size // shape.n_out
+    y_scale = float32(73 * 73 * np.sqrt(n_terms) * X_SCALE * 0.006 / 50)  # a usual sum fills its range
+    graph = Graph(
+        name=f"shape-{shape.name.lower()}",
+        tensors=(
+            Tensor(name="x", shape=(1, *shape.x), scales=(float32(X_SCALE),), zero_point=X_ZERO),
+            Tensor(
+                name="weight",
+                shape=weight_shape,
+                scales=scales,
+                axis=3 if shape.kind is DepthwiseConv2d else 0,
+                values=weight,
+            ),
+            Tensor(
+                name="bias",
+                shape=(shape.n_out,),
+                scales=tuple(float32(float32(X_SCALE) * scale) for scale in scales),
+                dtype=DType.I32,
+                axis=0,
+                values=bias,
+            ),
+            Tensor(
+                name="y",
+                shape=output_shape(operator, [(1, *shape.x)], weight_shape),
+                scales=(y_scale,),
+                zero_point=5,
+            ),
+        ),
+        operators=(operator,),
+        inputs=("x",),
+        outputs=("y",),
+    )
+    return Bundle(
+        name=graph.name,
+        input=InputKind.BEAT,
+        window=WindowSpec(rate_hz=128, length_samples=128, hop_samples=128, uv_per_lsb=32),
+        labels=Labels(("normal", "other")),
+        graph=graph,
+    )
+
+
+def text(costs: list[KernelCost]) -> str:
+    rows = [
+        (
+            f"{cost.shape.name}  {cost.shape.title}",
+            f"{cost.macs:,}",
+            f"{cost.per_mac:.3f}",
+            f"{cost.shape.reference:.3f}",
+            f"{cost.shape.reference / cost.per_mac:.2f}",
+            f"{cost.stack_bytes:,}",
+            "kept" if cost.limit.kept else "BROKEN",
+        )
+        for cost in costs
+    ]
+    of = costs[0]
+    return sheet(
+        f"{of.target}, {of.compiler}: instructions a MAC, padding counted; beside {REFERENCE}",
+        ("layer", "MAC", "ours", "reference", "times less", "stack", ""),
+        rows,
+    )
