@@ -23,6 +23,7 @@ class Room:
 CHECKOUT = "in a checkout of wristlead: pip install -c constraints.txt -e"
 ROOMS = {
     "run": Room(module="device_sim.cli", summary="stream an ECG through the front end"),
+    "send": Room(module="device_sim.send", summary="play a recording on a port, as a device would"),
     "show": Room(module="device_sim.show", summary="print what a recording holds"),
     "train": Room(module="training.cli", summary="train a network", install=f"{CHECKOUT} '.[train]'"),
     "data": Room(

@@ -144,14 +144,14 @@ class SyntheticSource:
         beats = beats_of(self.scene, random)
         clean_uv = ecg_uv(self.scene, beats, random)
         noisy_uv = clean_uv + sum(noise_uv(noise, self.scene, random) for noise in self.scene.noises)
-        broken_uv = _with_faults(noisy_uv, self.scene, random)
+        broken_uv = with_faults(noisy_uv, self.scene, random)
         self._counts_i32 = np.rint(np.clip(broken_uv, -RAIL_UV, RAIL_UV)).astype(np.int32)
         self.annotations = _marks(beats, self.scene)
 
     def __iter__(self) -> Iterator[Chunk]:
         """Samples in blocks of a second, cut where the electrode or the link changes."""
-        lost = _mask(self.scene, "gap")
-        off = _mask(self.scene, "lead_off")
+        lost = fault_mask(self.scene, "gap")
+        off = fault_mask(self.scene, "lead_off")
         edges = np.flatnonzero((np.diff(lost) != 0) | (np.diff(off) != 0)) + 1
         starts = [0, *edges.tolist(), self.scene.n_samples]
         for start, end in pairwise(starts):
@@ -266,7 +266,7 @@ def _above_20_hz(white: NDArray[np.float64], rate_hz: int) -> NDArray[np.float64
     return np.asarray(swollen / max(1e-9, float(np.sqrt(np.mean(swollen**2)))))
 
 
-def _mask(scene: Scene, kind: FaultKind) -> NDArray[np.int8]:
+def fault_mask(scene: Scene, kind: FaultKind) -> NDArray[np.int8]:
     """1 where a fault of this kind lasts."""
     mask = np.zeros(scene.n_samples, dtype=np.int8)
     for fault in scene.faults:
@@ -276,17 +276,20 @@ def _mask(scene: Scene, kind: FaultKind) -> NDArray[np.int8]:
     return mask
 
 
-def _with_faults(x_uv: NDArray[np.float64], scene: Scene, random: np.random.Generator) -> NDArray[np.float64]:
+def with_faults(
+    x_uv: NDArray[np.float64], scene: Scene, random: np.random.Generator, *, rail_uv: float = RAIL_UV
+) -> NDArray[np.float64]:
+    """What the converter gives: steps, a floating electrode, the rail, a flat stretch."""
     times_s = np.arange(scene.n_samples) / scene.rate_hz
     for fault in scene.faults:
         if fault.kind == "step":
             x_uv = x_uv + fault.level_uv * (times_s >= fault.start_s)
-    off = _mask(scene, "lead_off").astype(np.bool_)
+    off = fault_mask(scene, "lead_off").astype(np.bool_)
     # A floating input picks up the mains and drifts with the bias current.
     floating_uv = 400 * np.sin(2 * np.pi * 50 * times_s) + 5000 * np.sin(2 * np.pi * 0.13 * times_s)
     x_uv = np.where(off, floating_uv + 20 * random.standard_normal(scene.n_samples), x_uv)
-    x_uv = np.where(_mask(scene, "rail") == 1, float(RAIL_UV), x_uv)
-    flat = _mask(scene, "flat") == 1
+    x_uv = np.where(fault_mask(scene, "rail") == 1, rail_uv, x_uv)
+    flat = fault_mask(scene, "flat") == 1
     held = np.maximum.accumulate(np.where(flat, 0, np.arange(scene.n_samples)))
     return np.asarray(x_uv[held])
 
