@@ -66,10 +66,10 @@ class Answered:
     hash: int
 
 
-def ecg(rate_hz: int, seconds: float) -> Drive:
+def ecg(rate_hz: int, seconds: float, heart_rate_bpm: float = 70.0) -> Drive:
     """1 mV with 20 uV of muscle and a wander: what is on a wrist on a good day."""
     noises = (Noise(kind="emg", level_uv=20), Noise(kind="wander", level_uv=60))
-    scene = Scene(rate_hz=rate_hz, seconds=seconds, noises=noises)
+    scene = Scene(rate_hz=rate_hz, seconds=seconds, noises=noises, heart_rate_bpm=heart_rate_bpm)
     source = SyntheticSource(scene=scene, seed=7)
     counts = np.concatenate([chunk.counts_i32 for chunk in source if isinstance(chunk, Samples)])
     return Drive(name="ecg", rate_hz=rate_hz, counts_i32=counts)

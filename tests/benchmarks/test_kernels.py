@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks import kernels
+from benchmarks.mcu import model
 from benchmarks.mcu.targets import M4
 from device_sim.__main__ import main
 from device_sim.contract.errors import ContractError
@@ -36,6 +37,6 @@ def test_a_layer_above_the_reference_is_exit_1(
 
 
 def test_a_layer_with_other_bytes_has_no_cost(mcu_extra: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels.model, "hash_here", lambda graph, windows: 0)
+    monkeypatch.setattr(model, "hash_here", lambda graph, windows: 0)
     with pytest.raises(ContractError, match="dense 256 to 32: cortex-m4 and this machine give different"):
         kernels.measure(M4, shapes=kernels.SHAPES[-1:])

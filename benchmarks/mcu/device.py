@@ -1,0 +1,179 @@
+"""The image of a whole device with one bundle: its sizes by section and object, what a stream costs."""
+
+import re
+import struct
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from benchmarks import drive
+from benchmarks.drive import Drive
+from benchmarks.mcu import image
+from benchmarks.mcu.emulator import LIBRARY, Emulator
+from benchmarks.mcu.image import PORT, ZIG, Image, Symbol, plain
+from benchmarks.mcu.targets import Memory, Target
+from device_sim.contract.bundle import Bundle
+from device_sim.contract.errors import ContractError
+from device_sim.contract.inputs import HOP_SAMPLES, InputKind, Part, parts_of
+from export import to_c
+
+RATE_HZ = 256
+MAX_INSTRUCTIONS = 20_000_000_000
+STAGES = ("harness", "front end", "beats", "network")  # enum region of device_main.c
+HARNESS = {
+    "wl_job",
+    "wl_result",
+    "wl_mark",
+    "wl_halt",
+    "main",
+    "reset",
+    "vectors",
+    "look",
+    "finish",
+    "judge",
+    "begin",
+}
+PLACES = {Part.IMAGE: "WL_IMAGE_IN", Part.SHAPE: "WL_SHAPE_IN", Part.RR: "WL_RR_IN", Part.ROW: "WL_ROW_IN"}
+KERNELS = {"conv.c", "dense.c", "pool.c", "elementwise.c", "graph.c"}
+BEAT_FILES = {"qrs.c", "beat_window.c"}
+MODEL = re.compile(r"op\d+_|ops$|wl_model")
+RAM_OBJECTS = {"arena": "arena", "fe": "front end", "image": "image ring", "ring": "beat ring"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """Bytes of one image: what the linker says by section, what the symbols say by object."""
+
+    sections: tuple[tuple[str, int], ...]
+    flash_by_object: Mapping[str, int]
+    ram_by_object: Mapping[str, int]
+    stack_bytes: int  # measured
+
+    @property
+    def flash_bytes(self) -> int:
+        """What a product programs: everything but the harness."""
+        return sum(n for name, n in self.flash_by_object.items() if name != "harness")
+
+    @property
+    def ram_bytes(self) -> int:
+        """Static memory and stack of a product."""
+        return sum(n for name, n in self.ram_by_object.items() if name != "harness") + self.stack_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """What a stretch of ECG cost, stage by stage."""
+
+    seconds: float
+    n_windows: int
+    n_beats: int
+    by_stage: Mapping[str, int]  # instructions, all of it
+    stack_bytes: int
+
+    @property
+    def per_second(self) -> float:
+        return sum(n for stage, n in self.by_stage.items() if stage != "harness") / self.seconds
+
+
+def build(
+    bundle: Bundle,
+    folder: Path,
+    target: Target,
+    *,
+    compiler: str = ZIG,
+    memory: Memory | None = None,
+    rate_hz: int = RATE_HZ,
+) -> Image:
+    """Front end, network and what feeds it; built for one input rate."""
+    source = folder / "c"
+    if not source.exists():
+        to_c.to_c(bundle, source)
+    return image.build(
+        [*sorted((source / "src").glob("*.c")), *image.port_sources("device_main.c")],
+        folder / f"device-{target.name}-{compiler}.elf",
+        target=target,
+        compiler=compiler,
+        memory=memory,
+        defines=(f"WL_RATE_HZ={rate_hz}", *feeding(bundle)),
+        includes=(source / "include", PORT / "include", source / "src"),
+    )
+
+
+def feeding(bundle: Bundle) -> tuple[str, ...]:
+    """What device_main.c has to know of the bundle's input."""
+    parts = parts_of(bundle.input, bundle.graph)
+    places = [f"{PLACES[parts[name]]}=WL_MODEL_IN{k}" for k, name in enumerate(bundle.graph.inputs)]
+    hop = bundle.window.hop_samples
+    return (*places, f"WL_WINDOW_HOP={hop // HOP_SAMPLES if bundle.input is InputKind.IMAGE else hop}")
+
+
+def run(of: Image, played: Drive) -> Stream:
+    """A stretch of ECG from the first sample on."""
+    emulator = Emulator(of)
+    emulator.run(jobs={"wl_job": played.job()}, max_instructions=MAX_INSTRUCTIONS)
+    status, n_columns, _, n_beats, n_windows = struct.unpack("<5I", emulator.read("wl_result")[:20])
+    if status or not n_columns:
+        raise ContractError(f"{of.path.name}: the core refused {played.name}: status {status}")
+    return Stream(
+        seconds=played.counts_i32.size / played.rate_hz,
+        n_windows=n_windows,
+        n_beats=n_beats,
+        by_stage={stage: emulator.regions[k] for k, stage in enumerate(STAGES) if emulator.regions[k]},
+        stack_bytes=emulator.stack_bytes,
+    )
+
+
+def ecg(seconds: float, heart_rate_bpm: float = 70.0) -> Drive:
+    """What is streamed: 1 mV with muscle and wander, at a heart rate."""
+    return drive.ecg(RATE_HZ, seconds, heart_rate_bpm)
+
+
+def sizes_of(of: Image, stack_bytes: int) -> Sizes:
+    """Every byte of the sections is somebody's: what no symbol holds is start-up and padding."""
+    homes = _homes()
+    flash: Counter[str] = Counter()
+    ram: Counter[str] = Counter()
+    seen: set[tuple[int, bool]] = set()
+    for symbol in of.symbols.values():
+        if (symbol.address, symbol.is_code) not in seen:
+            seen.add((symbol.address, symbol.is_code))
+            (flash if symbol.in_flash else ram)[_object_of(symbol, homes)] += symbol.n_bytes
+    flash["start-up and padding"] += of.flash_bytes - sum(flash.values())
+    ram["start-up and padding"] += of.ram_bytes - sum(ram.values())
+    return Sizes(
+        sections=of.sections,
+        flash_by_object={name: n for name, n in flash.most_common() if n},
+        ram_by_object={name: n for name, n in ram.most_common() if n},
+        stack_bytes=stack_bytes,
+    )
+
+
+def _object_of(symbol: Symbol, homes: Mapping[str, str]) -> str:
+    """Which part of a device a symbol belongs to."""
+    name = plain(symbol.name)
+    if name in HARNESS:
+        return "harness"
+    if name.startswith(LIBRARY):
+        return "compiler's library"
+    if MODEL.match(name):
+        return "model"
+    if not symbol.in_flash:
+        return RAM_OBJECTS.get(name, "beat state")
+    home = symbol.source or homes.get(name, "")
+    if home in KERNELS:
+        return "kernels"
+    if home in BEAT_FILES:
+        return "beats"
+    return "front end" if symbol.is_code else "tables"
+
+
+@cache
+def _homes() -> Mapping[str, str]:
+    """Which file defines a function that all files see: the linker does not say."""
+    found = {}
+    for path in image.core_sources():
+        for name in re.findall(r"^\w[\w \*]*?\b(wl_\w+)\(", path.read_text(encoding="ascii"), re.MULTILINE):
+            found[name] = path.name
+    return found
