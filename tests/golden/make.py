@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.golden import network_vectors, signals, twin, wire
+from tests.golden import network_vectors, signals, twin, twin_wire
 from tests.golden.vectors import FOLDER, SUMS, Case, qrs_to_bytes, to_bytes
 
 SEED = 20261120
@@ -92,7 +92,7 @@ def beat_streams() -> dict[str, tuple[str, NDArray[np.int16]]]:
 
 
 def main() -> None:
-    files: dict[str, tuple[str, bytes]] = network_vectors.files() | wire.files()
+    files: dict[str, tuple[str, bytes]] = network_vectors.files() | twin_wire.files()
     for name, (why, (rate_hz, gain, rails, signal)) in cases().items():
         counts = np.clip(np.rint(signal), -(2**31), 2**31 - 1).astype(np.int64)
         out = twin.front_end(counts, rate_hz=rate_hz, gain=gain, rails=rails)
