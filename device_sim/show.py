@@ -1,4 +1,4 @@
-"""Print what a recording holds: rate, leads, gain, duration, rails, marks."""
+"""Print what a recording holds (rate, leads, gain, duration, rails, marks), or a bundle."""
 
 import argparse
 from collections import Counter
@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from device_sim import options
+from device_sim.contract.errors import ContractError
 from device_sim.files import read_recording
 from device_sim.frontend import RATES_HZ
 from device_sim.recording import Recording
+from device_sim.show_bundle import show_bundle
 from device_sim.sources import Gap, Samples
 
 SHOWN_SYMBOLS = 8
@@ -19,7 +21,13 @@ SHOWN_SYMBOLS = 8
 def main(argv: Sequence[str]) -> int:
     """0 when the file could be read."""
     args = _parser().parse_args(argv)
-    recording = read_recording(args.recording, options.read_as(args))
+    if args.what.is_dir():
+        _refuse_file_options(args)
+        show_bundle(args.what, as_json=args.json, memory_out=args.memory)
+        return 0
+    if args.json or args.memory:
+        raise ContractError(f"{args.what}: --json and --memory: expected a bundle's folder beside them")
+    recording = read_recording(args.what, options.read_as(args))
     for fact, value in facts(recording):
         print(f"{fact:12}{value}")
     return 0
@@ -27,9 +35,25 @@ def main(argv: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = options.OneLineParser(prog="wristlead show", description=__doc__, allow_abbrev=False)
-    parser.add_argument("recording", type=Path, help="any file that `wristlead run --file` reads")
+    parser.add_argument(
+        "what",
+        metavar="FILE|BUNDLE",
+        type=Path,
+        help="what `wristlead run --file` reads, or a bundle's folder",
+    )
     options.add_file_options(parser)
+    bundle = parser.add_argument_group("a bundle")
+    bundle.add_argument("--json", action="store_true", help="everything as one JSON object")
+    bundle.add_argument(
+        "--memory", type=Path, metavar="F.png", help="the plan of all RAM as a picture (.svg, .pdf) or .json"
+    )
     return parser
+
+
+def _refuse_file_options(args: argparse.Namespace) -> None:
+    given = [name for name in ("rate", *options.FILE_OPTIONS) if getattr(args, name) is not None]
+    if given:
+        raise ContractError(f"{args.what}: --{given[0]}: means nothing to a bundle; leave it out")
 
 
 def facts(recording: Recording) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from device_sim.contract.errors import ContractError
 from device_sim.contract.operators import (
     KEEPS_SCALE,
+    Add,
     Conv2d,
     FullyConnected,
     Linear,
@@ -32,6 +33,7 @@ MAX_TENSORS = 4096
 PROBABILITY_SCALE = 1 / 256  # of sigmoid and softmax: 0..255/256
 PROBABILITY_ZERO = -128
 MAX_STEPS = 1 << 32  # of the innermost loops: half a minute on a host, days on a microcontroller
+MAX_ADD_RATIO = 1 << 19  # past it a sum would be shifted left, out of 32 bits
 MAX_CLASSES = 256  # of a softmax: their exponentials must sum in 32 bits
 
 
@@ -150,6 +152,13 @@ def _check_operator(operator: Operator, by_name: dict[str, Tensor]) -> None:
         )
     if isinstance(operator, Softmax) and output.shape[-1] > MAX_CLASSES:
         raise ContractError(f"{where}: expected at most {MAX_CLASSES} classes, got {output.shape[-1]}")
+    if isinstance(operator, Add):
+        ratio = max(tensor.scale for tensor in reads) / output.scale
+        if not ratio < MAX_ADD_RATIO:
+            raise ContractError(
+                f"{where}: expected scales of the addends below {MAX_ADD_RATIO} times the output's, "
+                f"got {ratio:.3g}"
+            )
     if isinstance(operator, Linear):
         assert weight is not None
         _check_linear(operator, where, reads[0], weight, by_name[operator.bias], output)
@@ -193,7 +202,7 @@ def _check_linear(
     limit = int(accumulator_limits(operator, x, weight, bias).max())
     # One bit is kept free: the rounding of the multiplication may add one.
     ratio = max(expected) / output.scale
-    if limit >= 2**30 or limit * max(ratio, 1.0) >= 2**30:
+    if limit >= 2**30 or not ratio < 2**30 or limit * max(ratio, 1.0) >= 2**30:
         raise ContractError(
             f"{where}: sums reach {limit}, times {ratio:.3g}: expected below 2^30; "
             "the scales do not fit the weights"

@@ -14,6 +14,7 @@ MAX_DIMENSIONS = 4
 MAX_ELEMENTS = 1 << 26  # 64 MiB of int8: far past any microcontroller, far below exhausting a host
 MAX_CHARACTERS = 128
 LOW_I8, HIGH_I8 = -128, 127
+LARGEST_F32 = float(np.finfo(np.float32).max)
 
 
 class DType(StrEnum):
@@ -64,7 +65,7 @@ class Tensor:
         if len(self.scales) != expected:
             raise ContractError(f"{self.name}: scale: expected {expected} of them, got {len(self.scales)}")
         for scale in self.scales:
-            if not (math.isfinite(scale) and scale > 0 and float(np.float32(scale)) == scale):
+            if not (0 < scale <= LARGEST_F32 and float32(scale) == scale):
                 raise ContractError(f"{self.name}: scale: expected a positive float32, got {scale!r}")
         low, high = (LOW_I8, HIGH_I8) if self.dtype is DType.I8 else (0, 0)
         if not low <= self.zero_point <= high:
@@ -114,5 +115,6 @@ class Tensor:
 
 
 def float32(value: float) -> float:
-    """The nearest float32, as the double that Python holds."""
-    return float(np.float32(value))
+    """The nearest float32, as the double that Python holds; infinite past the largest."""
+    with np.errstate(over="ignore"):
+        return float(np.float32(value))

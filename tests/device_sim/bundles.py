@@ -9,7 +9,7 @@ from device_sim.contract.inputs import InputKind
 from device_sim.contract.labels import Labels
 from device_sim.contract.manifest import graph_sha256
 from device_sim.contract.metrics import Figure, Metrics
-from device_sim.contract.operators import Activation
+from device_sim.contract.operators import Activation, PoolKind
 from device_sim.contract.verdict import Question, VerdictSpec
 from device_sim.contract.window import WindowSpec
 from device_sim.fingerprint import frontend_sha256
@@ -30,7 +30,7 @@ LABELS = {
     InputKind.BLIND: Labels(("normal", "abnormal")),
 }
 # Codes in the middle of what these weights say of a synthetic ECG, output by output.
-MIDDLES = {InputKind.IMAGE: (16,), InputKind.BEAT: (6, 10), InputKind.BLIND: (8,)}
+MIDDLES = {InputKind.IMAGE: (16,), InputKind.BEAT: (8, 0), InputKind.BLIND: (8,)}
 
 
 def graph_of(kind: InputKind) -> Graph:
@@ -43,6 +43,8 @@ def graph_of(kind: InputKind) -> Graph:
         x = s.conv(s.input("row", 1, 128, 1, scale=INPUT_SCALE), 4, (1, 5), stride=(1, 4), activation=RELU)
         return s.graph(s.dense(s.reshape(x, 4 * s.tensors[x].shape[2]), 1))
     x = s.conv(s.input("shape", 1, 128, 2, scale=INPUT_SCALE), 4, (1, 5), stride=(1, 4), activation=RELU)
+    y = s.conv(x, 4, (1, 3), pads=(0, 1, 0, 1), activation=Activation.RELU6, depthwise=True)
+    x = s.pool(s.add(x, y, scale=s.tensors[x].scale), PoolKind.MAX, (1, 2), (1, 2))
     morphology = s.dense(s.reshape(x, 4 * s.tensors[x].shape[2]), 1)
     rhythm = s.dense(s.input("rr", 10, scale=1 / 64), 1)
     return s.graph(morphology, rhythm)

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from device_sim.contract.errors import ContractError
-from device_sim.contract.graph import Graph, accumulator_limits, activation_range, count_macs, real_range
+from device_sim.contract.graph import (
+    Graph,
+    accumulator_limits,
+    activation_range,
+    count_macs,
+    count_steps,
+    real_range,
+)
 from device_sim.contract.operators import (
     Activation,
     Conv2d,
@@ -191,3 +198,26 @@ def test_multiplications_are_counted() -> None:
     assert count_macs(dense()) == 50 * 7
     assert count_macs(graphs()["conv"][1]) == 5 * 4 * 5 * (3 * 5 * 3)
     assert count_macs(graphs()["depthwise"][1]) == 7 * 8 * 6 * 9
+
+
+def test_steps_count_the_turns_of_the_innermost_loop() -> None:
+    _, graph = graphs()["max_pool"]
+    assert count_steps(graph.operators[0], graph.by_name) == 3 * 4 * 4 * 9
+    _, graph = graphs()["add"]
+    assert count_steps(graph.operators[0], graph.by_name) == 60
+
+
+def test_a_scale_out_of_all_proportion_is_refused() -> None:
+    tiny = float32(1e-40)
+    with pytest.raises(ContractError, match="below 524288 times the output's"):
+        with_tensor(graphs()["add"][1], "op0.out", scales=(tiny,))
+    with pytest.raises(ContractError, match="sums reach"):
+        with_tensor(dense(), "op0.out", scales=(tiny,))
+    with pytest.raises(ContractError, match="scale: expected a positive float32, got 1e"):
+        Tensor(name="x", shape=(1,), scales=(1e300,))
+
+
+def test_six_in_steps_that_no_code_reaches_is_no_limit() -> None:
+    operator = FullyConnected(name="f", x="x", weight="w", bias="b", output="y", activation=Activation.RELU6)
+    output = Tensor(name="y", shape=(1, 2), scales=(float32(1e-42),), zero_point=-100)
+    assert activation_range(operator, output) == (-100, 127)

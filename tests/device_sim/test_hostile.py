@@ -1,0 +1,257 @@
+"""A bundle, signed or not, is opened or refused in one line; nothing crashes, hangs or fills the memory."""
+
+import hashlib
+import json
+import math
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from device_sim.__main__ import main
+from device_sim.contract.bundle import _digest, write_bundle
+from device_sim.contract.errors import WristleadError
+from device_sim.contract.inputs import InputKind
+from device_sim.pipeline import open_bundle
+from tests.device_sim.bundles import bundle_of
+
+BYTES = {"i8": 1, "i32": 4}
+MOST_BYTES = 64 << 20  # a bundle of 40 KB must not cost more, whatever it claims
+HOSTILE: list[Any] = [
+    *(
+        None,
+        True,
+        False,
+        0,
+        1,
+        -1,
+        2,
+        7,
+        127,
+        128,
+        255,
+        256,
+        4096,
+        65_536,
+        2**26,
+        2**31,
+        2**63,
+        -(2**63),
+        10**30,
+    ),
+    *(
+        0.0,
+        -1.5,
+        1e-45,
+        1e-30,
+        1e30,
+        1e300,
+        "",
+        "x",
+        "../../etc/passwd",
+        "/etc/passwd",
+        "\ud800",
+        "a" * 5000,
+        "\n",
+    ),
+    *([], {}, [[]], [1] * 300, {"a": {"b": {}}}),
+]
+FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("hostile") / "b"
+    write_bundle(bundle_of(InputKind.BEAT), path)
+    return path
+
+
+@contextmanager
+def restored(folder: Path) -> Iterator[dict[str, Any]]:
+    """Gives the manifest to change; afterwards every file is what it was."""
+    kept = {path: path.read_bytes() for path in folder.iterdir()}
+    try:
+        yield json.loads(kept[folder / "manifest.json"])
+    finally:
+        for path, raw in kept.items():
+            path.write_bytes(raw)
+
+
+@pytest.fixture
+def pristine(folder: Path) -> Iterator[Path]:
+    """The bundle, as it was again after every test."""
+    with restored(folder):
+        yield folder
+
+
+def places(node: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to every value of a JSON tree; long lists are entered at both ends."""
+    yield way
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    chosen = list(children)
+    for key, child in chosen if len(chosen) <= 40 else [*chosen[:2], *chosen[-2:]]:
+        yield from places(child, (*way, key))
+
+
+def put(tree: Any, way: tuple[Any, ...], value: Any) -> None:
+    for key in way[:-1]:
+        tree = tree[key]
+    tree[way[-1]] = value
+
+
+def sign(folder: Path, manifest: dict[str, Any]) -> None:
+    """As somebody would who wants it to be read: every digest fits."""
+    manifest["digest"] = _digest(manifest)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def opened_or_refused(folder: Path) -> str:
+    """The refusal, or nothing; anything but one line about this folder is a failure."""
+    tracemalloc.start()
+    try:
+        open_bundle(folder).close()
+        said = ""
+    except WristleadError as error:
+        said = str(error)
+        assert said.startswith(str(folder))
+        assert "\n" not in said
+        assert len(said) < 1000
+        assert "expected" in said or ": no field of this format" in said or "graph: " in said
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < MOST_BYTES
+    return said
+
+
+def test_the_bundle_itself_opens(pristine: Path) -> None:
+    assert opened_or_refused(pristine) == ""
+
+
+@FEW
+@given(st.data())
+def test_any_value_in_any_place_of_a_signed_manifest(folder: Path, data: st.DataObject) -> None:
+    with restored(folder) as manifest:
+        ways = [way for way in places(manifest) if way]
+        for _ in range(data.draw(st.integers(1, 3))):
+            way, value = data.draw(st.sampled_from(ways)), deepcopy(data.draw(st.sampled_from(HOSTILE)))
+            try:
+                put(manifest, way, value)
+            except (KeyError, IndexError, TypeError):
+                continue  # an earlier change took that place away
+        sign(folder, manifest)
+        opened_or_refused(folder)
+
+
+@FEW
+@given(st.data())
+def test_fields_that_vanish_or_appear_in_a_signed_manifest(folder: Path, data: st.DataObject) -> None:
+    with restored(folder) as manifest:
+        way = data.draw(
+            st.sampled_from([way for way in places(manifest) if way and isinstance(way[-1], str)])
+        )
+        parent = manifest
+        for key in way[:-1]:
+            parent = parent[key]
+        if data.draw(st.booleans()):
+            del parent[way[-1]]
+        else:
+            parent["surprise"] = 1
+        sign(folder, manifest)
+        said = opened_or_refused(folder)
+    # What a bundle may lack: all that only informs, a limit, and an axis where one channel has one scale.
+    spare = ("budget", "metrics", "provenance", "files", "digest")
+    assert said or way[0] in spare or "flag_limits" in way or way[-1] == "axis"
+
+
+@FEW
+@given(st.data())
+def test_weights_that_somebody_signed_again(folder: Path, data: st.DataObject) -> None:
+    with restored(folder) as manifest:
+        weights = bytearray((folder / "weights.bin").read_bytes())
+        for _ in range(data.draw(st.integers(1, 20))):
+            at = data.draw(st.integers(0, len(weights) - 1))
+            weights[at] = data.draw(st.sampled_from([0, 1, 127, 128, 255]))
+        for tensor in manifest["tensors"]:
+            if "offset_bytes" in tensor:
+                start, n_bytes = (
+                    tensor["offset_bytes"],
+                    math.prod(tensor["shape"], start=BYTES[tensor["dtype"]]),
+                )
+                tensor["sha256"] = hashlib.sha256(weights[start : start + n_bytes]).hexdigest()
+        del manifest["metrics"]
+        (folder / "weights.bin").write_bytes(weights)
+        sign(folder, manifest)
+        opened_or_refused(folder)
+
+
+@FEW
+@given(st.sampled_from(["manifest.json", "weights.bin", "vectors.npz"]), st.data())
+def test_bytes_that_nobody_signed(folder: Path, name: str, data: st.DataObject) -> None:
+    with restored(folder):
+        path = folder / name
+        raw = path.read_bytes()
+        at = data.draw(st.integers(0, len(raw) - 1))
+        junk = data.draw(st.binary(max_size=40))
+        path.write_bytes(raw[:at] + junk + raw[at + data.draw(st.integers(0, 40)) :])
+        changed = path.read_bytes() != raw
+        said = opened_or_refused(folder)
+    assert said or not changed or name == "manifest.json"  # white space between two fields says nothing
+
+
+@pytest.mark.parametrize("command", ["run", "show", "parity"])
+def test_a_command_refuses_in_one_line_with_exit_code_two(
+    command: str, pristine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = json.loads((pristine / "manifest.json").read_text())
+    put(manifest, ("tensors", 0, "shape"), [1, 2**26, 2**26, 2])
+    sign(pristine, manifest)
+    arguments = {"run": ["--synthetic"], "show": [], "parity": []}[command]
+    assert main([command, str(pristine), *arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "manifest.json: " in captured.err
+    assert "shape: expected" in captured.err
+    assert captured.err.count("\n") == 1
+
+
+def pool_of(height: int, kernel: int, pads: int) -> dict[str, Any]:
+    """A pool that reads little and turns its loop for days."""
+    side = height + 2 * pads - kernel + 1
+    ends = [{"name": name, "shape": [1, size, size, 1]} for name, size in (("x", height), ("y", side))]
+    return {
+        "tensors": [{**one, "dtype": "i8", "layout": "nhwc", "scale": [1], "zero_point": 0} for one in ends],
+        "graph": [
+            {"op": "pool", "name": "p", "x": "x", "output": "y", "kind": "max", "activation": "none"}
+            | {"kernel": [kernel, kernel], "stride": [1, 1], "pads": [pads] * 4}
+        ],
+        "inputs": ["x"],
+        "outputs": ["y"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("graph", "message"),
+    [
+        (pool_of(3000, 2000, 1900), "graph: expected at most 4294967296 steps a window"),
+        (pool_of(6000, 1, 0), "graph: expected at most 16777216 bytes of arena"),
+        (pool_of(8192, 1, 0), "graph: expected at most 16777216 bytes of arena"),
+    ],
+)
+def test_a_graph_that_would_take_days_or_fill_the_memory_is_refused(
+    graph: dict[str, Any], message: str, pristine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = json.loads((pristine / "manifest.json").read_text())
+    for name in ("verdict", "metrics"):
+        del manifest[name]
+    manifest |= graph | {"input": "signal"}
+    (pristine / "weights.bin").write_bytes(b"")
+    sign(pristine, manifest)
+    opened_or_refused(pristine)
+    assert main(["show", str(pristine)]) == 2
+    assert message in capsys.readouterr().err
