@@ -47,6 +47,10 @@ class Confusion:
         return _ratio(self.tp + self.tn, self.tp + self.fn + self.fp + self.tn)
 
     @property
+    def f1(self) -> float:
+        return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
+
+    @property
     def balanced_accuracy(self) -> float:
         return (self.sensitivity + self.specificity) / 2
 

@@ -8,6 +8,7 @@ from typing import Literal
 from device_sim.contract.errors import ContractError
 from training.nets import NETS
 from training.paper_nets import PICTURE_NETS
+from training.paper_recipe import PaperRecipe
 from training.quality_nets import IMAGE_NETS
 from training.quality_recipe import ExternalRecipe
 from training.splits import DS1, DS2, FIRST_MINUTES_S, NAMED_EXCEPTIONS, check_no_leak
@@ -104,8 +105,14 @@ class AdaptSpec:
     n_replay: int  # windows of the training side drawn into each adaptation
     first_s: int = FIRST_MINUTES_S  # what of the wearer is known; judged on what follows
     own_weight: float = 1.0  # how much a window of the wearer counts beside a replayed one
+    own_early_weight: float | None = (
+        None  # weight of the wearer's own S beats; None: the recipe's early_weight
+    )
+    own_rhythm_weight: float = 0.0  # how much a beat of the wearer counts in the rhythm model; 0: not at all
 
     def __post_init__(self) -> None:
+        if self.own_rhythm_weight < 0:
+            raise ContractError(f"own_rhythm_weight: expected 0 or more, got {self.own_rhythm_weight}")
         if self.n_replay < 0:
             raise ContractError(f"n_replay: expected 0 or more, got {self.n_replay}")
         if self.own_weight <= 0:
@@ -159,6 +166,13 @@ class BlindRecipe:
     def __post_init__(self) -> None:
         check_names(self.net, self.rule)
         check_cohorts(self.n_folds, self.train_records, self.test_records, self.fit)
+        if self.adapt is not None and (
+            self.adapt.own_early_weight is not None or self.adapt.own_rhythm_weight
+        ):
+            raise ContractError(
+                "adapt: own_early_weight, own_rhythm_weight: expected in P3-beat only: "
+                "blind seconds know no S beats"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,13 +241,14 @@ class FirstMinutesRecipe:
         )
 
 
-Recipe = PersonalRecipe | BlindRecipe | BeatRecipe | FirstMinutesRecipe | ExternalRecipe
+Recipe = PersonalRecipe | BlindRecipe | BeatRecipe | FirstMinutesRecipe | ExternalRecipe | PaperRecipe
 KINDS: dict[str, type[Recipe]] = {
     "P1": PersonalRecipe,
     "P2": FirstMinutesRecipe,
     "P3-blind": BlindRecipe,
     "P3-beat": BeatRecipe,
     "external": ExternalRecipe,
+    "paper-000": PaperRecipe,
 }
 
 

@@ -24,12 +24,18 @@ class RhythmModel:
         return found
 
 
-def fit_rhythm(rr: NDArray[np.float32], classes: NDArray[np.str_], *, penalty: float = 1.0) -> RhythmModel:
+def fit_rhythm(
+    rr: NDArray[np.float32],
+    classes: NDArray[np.str_],
+    weights: NDArray[np.float64] | None = None,
+    *,
+    penalty: float = 1.0,
+) -> RhythmModel:
     """N against S, both weighing the same; V and F are morphology's business."""
     from sklearn.linear_model import LogisticRegression
 
     chosen = (classes == "N") | (classes == "S")
     model = LogisticRegression(C=1.0 / penalty, class_weight="balanced", max_iter=1000)
-    model.fit(rr[chosen], classes[chosen] == "S")
+    model.fit(rr[chosen], classes[chosen] == "S", None if weights is None else weights[chosen])
     assert model.coef_.shape == (1, RR_FEATURES)
     return RhythmModel(weights=tuple(float(w) for w in model.coef_[0]), bias=float(model.intercept_[0]))

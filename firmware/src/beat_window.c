@@ -9,7 +9,8 @@
 #define STEP_UV 48          /* an ectopic beat moves the template by this much, a new normal within a minute */
 #define FIRST_STEP_UV 4096  /* the first beat is taken as it is; the bound halves down to STEP_UV */
 #define FIRST_INTERVALS 16  /* the rhythm is learned fast at first */
-#define SLOW_STEP_Q12 20    /* 0.5 % a beat: a run of early beats stays early for minutes */
+#define LONGER_STEP_Q12 30  /* 0.5 % a beat: a run of early beats stays early for minutes */
+#define SHORTER_STEP_Q12 6  /* a fifth of it: the usual interval is the upper sixth, not the median */
 #define FAST_SHIFT 2
 #define UNREST_SHIFT 3
 #define RATIO_Q6_SHIFT 6    /* Q12 to Q6 */
@@ -114,15 +115,25 @@ static void rhythm(const struct wl_beat_maker *m, int32_t pre, int32_t post, int
     rr[9] = ratio(m->unrest_q12, UNREST_Q8_SHIFT);
 }
 
+/**
+ * The usual interval after one that differs from it by d
+ *
+ * It climbs five times as fast as it falls, so it comes to rest where one interval in six is longer:
+ * early beats stay early even where they are the majority.
+ */
+static int32_t usual_step(uint32_t n_beats, int32_t d_q12)
+{
+    if (n_beats < FIRST_INTERVALS)
+        return wl_round_shift(d_q12 < 0 ? d_q12 : 6 * d_q12, 3);
+    return wl_clamp(wl_round_shift(d_q12, 4), d_q12 < 0 ? SHORTER_STEP_Q12 : LONGER_STEP_Q12);
+}
+
 /** What the interval that ends with this beat adds to the memory of the rhythm. */
 static void remember(struct wl_beat_maker *m, int32_t pre)
 {
-    int32_t change = pre - m->pre_q12, slow = pre - m->slow_q12;
+    int32_t change = pre - m->pre_q12;
 
-    if (m->n_beats < FIRST_INTERVALS)
-        m->slow_q12 += wl_clamp(wl_round_shift(slow, 1), 2048);
-    else
-        m->slow_q12 += wl_clamp(wl_round_shift(slow, 4), SLOW_STEP_Q12);
+    m->slow_q12 += usual_step(m->n_beats, pre - m->slow_q12);
     m->fast_q12 += wl_round_shift(pre - m->fast_q12, FAST_SHIFT);
     m->unrest_q12 += wl_round_shift((change < 0 ? -change : change) - m->unrest_q12, UNREST_SHIFT);
     m->pre_q12 = pre;

@@ -61,6 +61,15 @@ def test_an_early_beat_shows_in_the_rhythm() -> None:
     assert not rr[0].any()
 
 
+def test_early_beats_stay_early_where_three_of_four_are() -> None:
+    pattern = [120, 84, 84, 84]  # a normal interval, then a run of three early beats
+    peaks = 200 + np.cumsum(pattern * 100)
+    beat_uv = np.zeros(int(peaks[-1]) + 200, np.int16)
+    early = beat_windows_of(beat_uv, peaks).rr_i8[200:, 0].reshape(-1, 4)
+    assert (early[:, 1:] <= -26).all()  # -0.51 octaves: nearly all of what 84 is to 120
+    assert (np.abs(early[:, 0]) <= 6).all()
+
+
 @pytest.mark.parametrize(
     ("beat_uv", "peaks", "says"),
     [

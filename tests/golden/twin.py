@@ -337,9 +337,9 @@ def _rhythm(peaks: list[int]) -> NDArray[np.int8]:
         row = [(v + 32) >> 6 for v in q6] + [(unrest + 8) >> 4]
         rows.append([min(max(v, -127), 127) for v in row])
         if n < 16:
-            slow += min(max((pre - slow + 1) >> 1, -2048), 2048)
+            slow += ((pre - slow) * (6 if pre > slow else 1) + 4) >> 3
         else:
-            slow += min(max((pre - slow + 8) >> 4, -20), 20)
+            slow += min(max((pre - slow + 8) >> 4, -6), 30)
         fast += (pre - fast + 2) >> 2
         unrest += (abs(pre - last) - unrest + 4) >> 3
         last = pre

@@ -1,5 +1,6 @@
 """Windows centred on beats, templates, rhythm, and the way from logits to a class."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,9 +92,16 @@ def test_an_unclassifiable_beat_counts_nowhere() -> None:
 
 def test_rhythm_speaks_where_morphology_lets_pass() -> None:
     morphology = np.array([-2.0, -2.0, 3.0])
-    rule = VerdictRule(abnormal=0.0, temperature=1.0, rhythm=0.0)
+    rule = VerdictRule(abnormal=0.0, ventricular=0.0, temperature=1.0, rhythm=0.0)
     assert classes_said(morphology, np.array([-1.0, 1.0, 1.0]), rule).tolist() == ["N", "S", "V"]
     assert classes_said(morphology, None, rule).tolist() == ["N", "N", "V"]
+    assert classes_said(morphology, None, replace(rule, ventricular=None)).tolist() == ["N", "N", "V"]
+
+
+def test_a_shape_half_way_is_abnormal_but_not_named_v() -> None:
+    morphology = np.array([0.5, 0.5, 3.0])
+    rule = VerdictRule(abnormal=0.0, ventricular=1.0, temperature=1.0, rhythm=0.0)
+    assert classes_said(morphology, np.array([-1.0, 1.0, 1.0]), rule).tolist() == ["F", "S", "V"]
 
 
 def test_the_rhythm_model_has_eleven_parameters_and_finds_early_beats() -> None:

@@ -12,15 +12,16 @@ from training.protocols.verdict_rule import VerdictRule
 
 Logits = NDArray[np.float64]
 NOTHING = Confusion()
-ABNORMAL = ("S", "V", "F")  # EC57 binary; a net that knows shapes calls F V
+ABNORMAL = ("S", "V", "F")  # EC57 binary
 
 
 def classes_said(morphology: Logits, rhythm: Logits | None, rule: VerdictRule) -> NDArray[np.str_]:
-    """N, S or V per beat: another shape is V; the wearer's own shape too early is S."""
-    said = np.where(morphology > rule.abnormal, "V", "N")
+    """N, S, V or F per beat: quite another shape is V; what is too early is S; a shape half-way is F."""
+    ventricular = rule.abnormal if rule.ventricular is None else rule.ventricular
+    said = np.where(morphology > rule.abnormal, "F", "N")
     if rhythm is not None and rule.rhythm is not None:
-        said = np.where((rhythm > rule.rhythm) & (said == "N"), "S", said)
-    return said
+        said = np.where(rhythm > rule.rhythm, "S", said)
+    return np.where(morphology > ventricular, "V", said)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

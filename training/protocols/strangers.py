@@ -1,6 +1,6 @@
 """One inter-patient run from end to end: windows, folds, the choice of thresholds, the judgement."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_sim.contract.errors import ContractError
+from training.beats import Beats
 from training.cohort import Member, members_of, training_noise
 from training.metrics import expected_calibration_error, fit_temperature, sigmoid
 from training.protocols.adaptive import adapt_all, the_rest
@@ -22,7 +23,7 @@ from training.protocols.beat_verdict import (
 from training.protocols.interpatient import Logits, Side, Trained, answers, train_interpatient
 from training.protocols.strangers_report import RecordScore, StrangerMetrics, figures_of
 from training.protocols.verdict_rule import VerdictRule
-from training.recipe import BeatRecipe, BlindRecipe
+from training.recipe import AdaptSpec, BeatRecipe, BlindRecipe
 from training.rhythm_model import RhythmModel, fit_rhythm
 from training.splits import folds_of
 from training.wearers import wearers_of
@@ -31,6 +32,7 @@ from training.workshop import Workshop
 StrangerRecipe = BlindRecipe | BeatRecipe
 ABNORMAL_STEPS = np.linspace(-4.0, 4.0, 33)
 RHYTHM_STEPS = np.linspace(-1.0, 5.0, 25)
+VENTRICULAR_STEPS = np.linspace(-4.0, 8.0, 49)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,13 +73,29 @@ class Cohort:
                 truth.append(np.array(side.labels)[taught])
         return np.concatenate(said), np.concatenate(truth)
 
-    def rhythm_model(self, names: Sequence[str]) -> RhythmModel | None:
+    def rhythm_model(
+        self, names: Sequence[str], own: Beats | None = None, own_weight: float = 0.0
+    ) -> RhythmModel | None:
+        """Learned from the recordings named, and from the wearer's `own` beats at a weight of their own."""
         if not self.members:
             return None
         beats = [self.members[name].beats for name in names]
+        weights = [np.ones(len(one.classes)) for one in beats]
+        if own is not None and own_weight > 0:
+            beats.append(own)
+            weights.append(np.full(len(own.classes), own_weight))
         return fit_rhythm(
-            np.concatenate([one.rr for one in beats]), np.concatenate([one.classes for one in beats])
+            np.concatenate([one.rr for one in beats]),
+            np.concatenate([one.classes for one in beats]),
+            np.concatenate(weights),
         )
+
+    def first_beats(self, name: str, first_s: int) -> Beats | None:
+        """What is known of a wearer; later beats have no class."""
+        if name not in self.members:
+            return None
+        beats = self.members[name].beats
+        return replace(beats, classes=np.where(beats.times_s < first_s, beats.classes, "Q"))
 
 
 def train_strangers(
@@ -113,11 +131,14 @@ def adapt_on_folds(
     assert recipe.adapt is not None
     cohort = cohort_of(recipe, recipe.train_records, workshop)
     others = others_of(cohort, recipe.n_folds)
-    models = {name: cohort.rhythm_model([side.name for side in sides]) for name, sides in others.items()}
+    models = {
+        name: _own_model(recipe.adapt, cohort, [side.name for side in sides], cohort, name)
+        for name, sides in others.items()
+    }
     logits = adapt_all(
         recipe.net,
         recipe.adapt,
-        sides=cohort.sides,
+        sides=_own_sides(recipe, cohort),
         times_s=cohort.times_s(),
         start=trained.fold_weights,
         replay=others,
@@ -158,7 +179,7 @@ def judge_adapted(
     logits = adapt_all(
         recipe.net,
         recipe.adapt,
-        sides=cohort.sides,
+        sides=_own_sides(recipe, cohort),
         times_s=cohort.times_s(),
         start={seed: dict.fromkeys(cohort.names, path) for seed, path in weights.items()},
         replay=dict.fromkeys(cohort.names, known.sides),
@@ -166,10 +187,32 @@ def judge_adapted(
         workshop=workshop,
         what=f"{recipe.name}, adapting",
     )
-    models = dict.fromkeys(cohort.names, rule.rhythm_model)
+    models = {name: _own_model(recipe.adapt, known, known.names, cohort, name) for name in cohort.names}
     return judge(
         recipe, cohort.after(recipe.adapt.first_s), logits, rule, models, protocol="P4", judged_on="DS2"
     )
+
+
+def _own_model(
+    spec: AdaptSpec, known: Cohort, names: Sequence[str], wearers: Cohort, wearer: str
+) -> RhythmModel | None:
+    """The rhythm model of one wearer: the strangers' beats and the wearer's first minutes."""
+    return known.rhythm_model(names, wearers.first_beats(wearer, spec.first_s), spec.own_rhythm_weight)
+
+
+def _own_sides(recipe: StrangerRecipe, cohort: Cohort) -> tuple[Side, ...]:
+    """The wearers' windows, their own S beats weighing what they do in one's own rhythm."""
+    assert recipe.adapt is not None
+    weight = recipe.adapt.own_early_weight
+    if weight is None:
+        return cohort.sides
+    return tuple(_reweighted(side, cohort.members[side.name], weight) for side in cohort.sides)
+
+
+def _reweighted(side: Side, member: Member, early_weight: float) -> Side:
+    is_early = (member.beats.classes == "S")[list(side.indices)]
+    weights = np.where(is_early, early_weight, np.array(side.weights))
+    return replace(side, weights=tuple(weights.tolist()), digest=f"{side.digest}:own:{early_weight}")
 
 
 def judge_strangers(
@@ -212,24 +255,26 @@ def choose_rule(
     logits: Mapping[int, Mapping[str, Logits]],
     models: Mapping[str, RhythmModel | None],
 ) -> VerdictRule:
-    """Thresholds with the best gross balanced accuracy on the folds, mean over seeds; temperature beside."""
+    """Thresholds with the best gross figures on the folds, mean over seeds; temperature beside.
+
+    What is abnormal is chosen by balanced accuracy. Of the abnormal shapes, those named V are chosen by F1:
+    a threshold that misses no abnormal beat would name many aberrant S beats V.
+    """
     said, truth = cohort.calibration(logits)
     base = VerdictRule(abnormal=0.0, temperature=fit_temperature(said, truth))
     rules = [replace(base, abnormal=float(step)) for step in ABNORMAL_STEPS]
     if cohort.members:
         rules = [replace(rule, rhythm=float(step)) for rule in rules for step in RHYTHM_STEPS]
 
-    def balanced_accuracy(rule: VerdictRule) -> float:
-        return float(
-            np.mean(
-                [
-                    total(list(scores_of(cohort, one, rule, models).values())).abnormal.balanced_accuracy
-                    for one in logits.values()
-                ]
-            )
-        )
+    def mean(figure: Callable[[BeatScore], float], rule: VerdictRule) -> float:
+        scores = [total(list(scores_of(cohort, one, rule, models).values())) for one in logits.values()]
+        return float(np.mean([figure(score) for score in scores]))
 
-    return max(rules, key=balanced_accuracy)
+    rule = max(rules, key=lambda rule: mean(lambda score: score.abnormal.balanced_accuracy, rule))
+    if not cohort.members:
+        return rule
+    named = [replace(rule, ventricular=float(step)) for step in VENTRICULAR_STEPS if step >= rule.abnormal]
+    return max(named, key=lambda rule: mean(lambda score: score.v.f1, rule))
 
 
 def scores_of(

@@ -11,5 +11,6 @@ class VerdictRule:
 
     abnormal: float  # logit of 'abnormal' above this is abnormal
     temperature: float  # sigmoid(logit / temperature) is a probability
+    ventricular: float | None = None  # above this another shape is named V, below it F; None: all are V
     rhythm: float | None = None  # the rhythm model's logit above this is S; None: no rhythm model
     rhythm_model: RhythmModel | None = None
