@@ -12,8 +12,10 @@ from device_sim.contract.errors import ContractError, DigestError, StreamError
 from training.data.cache import copy_whole, write_whole
 from training.protocols.external_report import ExternalMetrics
 from training.protocols.external_report import render as render_external
-from training.protocols.nst import NstMetrics
-from training.protocols.nst import render as render_nst
+from training.protocols.nst_report import NstMetrics
+from training.protocols.nst_report import render as render_nst
+from training.protocols.paper_report import PaperMetrics
+from training.protocols.paper_report import render as render_paper
 from training.protocols.personal_report import PersonalMetrics
 from training.protocols.personal_report import render as render_personal
 from training.protocols.strangers_report import StrangerMetrics
@@ -28,7 +30,7 @@ RESULTS = Path(__file__).parent / "results"
 EXTERNAL_TEST = "external-test.json"  # written once per final net
 IN_DOMAIN, IN_DOMAIN_DEV, NST = "in-domain.json", "in-domain-dev.json", "nst.json"
 OPENINGS = "openings.jsonl"  # beside the results folders: every look at a test side, once per final net
-Metrics = PersonalMetrics | StrangerMetrics | ExternalMetrics | NstMetrics
+Metrics = PersonalMetrics | StrangerMetrics | ExternalMetrics | NstMetrics | PaperMetrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,7 @@ class Results:
         licences: Mapping[str, str],
         splits: Mapping[str, Any],
         weights: Mapping[str, Path],
+        init: str = "scratch",
     ) -> None:
         """Recipe and weights first, the record of the run last: a folder with `run.json` is complete."""
         self.claim()
@@ -67,7 +70,7 @@ class Results:
             recipe=recipe.name,
             recipe_sha256=sha256(self.recipe_toml).hexdigest(),
             protocol=recipe.protocol,
-            init="scratch",
+            init=init,
             data=dict(data),
             licences=dict(licences),
             splits=dict(splits),
@@ -84,6 +87,8 @@ def read_metrics(path: Path) -> Metrics:
     table = read_json(path)
     if table.get("protocol") == "P1":
         return build(PersonalMetrics, without_nulls(table), where=str(path))
+    if table.get("protocol") == "paper-000":
+        return build(PaperMetrics, without_nulls(table), where=str(path))
     if table.get("protocol") == "nst":
         return build(NstMetrics, without_nulls(table), where=str(path))
     if table.get("protocol") in ("external", "in_domain"):
@@ -104,6 +109,8 @@ def tables_of(folder: Path) -> str:
 def render(metrics: Metrics) -> str:
     if isinstance(metrics, PersonalMetrics):
         return render_personal(metrics)
+    if isinstance(metrics, PaperMetrics):
+        return render_paper(metrics)
     if isinstance(metrics, NstMetrics):
         return render_nst(metrics)
     return render_external(metrics) if isinstance(metrics, ExternalMetrics) else render_strangers(metrics)

@@ -7,7 +7,8 @@ import pytest
 
 from training.data import mitdb, nstdb
 from training.noise_parts import read_shelf
-from training.protocols.nst import READY_MADE, NstMetrics, NstRow, drown, is_noisy_second, noise_of, render
+from training.protocols.nst import drown, is_noisy_second, noise_of
+from training.protocols.nst_report import READY_MADE, NstMetrics, NstRow, render
 from training.quality_splits import NOISE_S, TEST_RECORDS
 from training.snr import noise_power, normal_beats, signal_power, snr_db
 
