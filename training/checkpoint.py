@@ -14,9 +14,12 @@ from training.data.cache import write_whole
 from training.nets import make_net
 
 
-def write_checkpoint(path: Path, net_name: str, state: Mapping[str, Tensor]) -> str:
-    """The file's SHA-256; the same weights give the same bytes."""
-    content = save({name: value.contiguous() for name, value in state.items()}, metadata={"net": net_name})
+def write_checkpoint(
+    path: Path, net_name: str, state: Mapping[str, Tensor], *, init: str | None = None
+) -> str:
+    """The file's SHA-256; the same weights give the same bytes. `init`: where the weights began."""
+    said = {"net": net_name} if init is None else {"net": net_name, "init": init}
+    content = save({name: value.contiguous() for name, value in state.items()}, metadata=said)
     write_whole(path, lambda stream: stream.write(content))
     return sha256(content).hexdigest()
 
@@ -41,11 +44,25 @@ def read_checkpoint(path: Path, net_name: str) -> nn.Module:
 
 def net_of(path: Path) -> str | None:
     """The name written into the file."""
+    return _said(path).get("net")
+
+
+def init_of(path: Path) -> str | None:
+    """Where the weights began, if the file says so."""
+    return _said(path).get("init")
+
+
+def read_state(path: Path) -> tuple[dict[str, Tensor], str]:
+    """Every tensor, whatever net they are of, and the file's SHA-256."""
+    return _state(path), sha256(path.read_bytes()).hexdigest()
+
+
+def _said(path: Path) -> dict[str, str]:
     _state(path)
     content = path.read_bytes()
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    name: str | None = header.get("__metadata__", {}).get("net")
-    return name
+    said: dict[str, str] = header.get("__metadata__", {})
+    return said
 
 
 def _named(path: Path) -> str:

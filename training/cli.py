@@ -7,12 +7,15 @@ from typing import Any
 
 import torch
 
+from training import natural70
 from training.data import cinc2017, mitdb, nstdb
 from training.figures import learning_curve, personal_pictures
 from training.options import OneLineParser, add_options, workshop_of
+from training.paper_recipe import PaperRecipe
 from training.progress import teller
 from training.protocols.external import judge_external, train_external
 from training.protocols.external_figures import roc_picture
+from training.protocols.paper_quality import judge_paper, train_paper
 from training.protocols.personal import run_personal, weights_path
 from training.protocols.personal_report import measure
 from training.protocols.strangers import StrangerRecipe, adapt_on_folds, train_strangers
@@ -61,6 +64,8 @@ def train_recipe(recipe: Recipe, results: Results, workshop: Workshop) -> None:
         train_on_first_minutes(recipe, results, workshop)
     elif isinstance(recipe, ExternalRecipe):
         train_on_the_noise_bench(recipe, results, workshop)
+    elif isinstance(recipe, PaperRecipe):
+        train_papers_table(recipe, results, workshop)
     else:
         train_on_strangers(recipe, results, workshop)
 
@@ -140,6 +145,26 @@ def train_on_the_noise_bench(recipe: ExternalRecipe, results: Results, workshop:
         weights={f"weights-s{seed}.safetensors": path for seed, path in trained.weights.items()},
     )
     roc_picture(results.folder / "roc-dev.png", metrics)
+
+
+def train_papers_table(recipe: PaperRecipe, results: Results, workshop: Workshop) -> None:
+    """Every net of paper 000's table on external-dev; the light nets' first seeds are kept beside it."""
+    trained = train_paper(recipe, workshop)
+    metrics = judge_paper(recipe, trained, "external-dev", workshop)
+    results.write(
+        recipe,
+        metrics,
+        data=trained.data,
+        licences={room.SOURCE: room.LICENCE for room in (mitdb, nstdb, cinc2017, natural70)},
+        splits={
+            "train": recipe.train_records,
+            "validation": recipe.validation_records,
+            "noise seconds": NOISE_S,
+            "external": "quality_splits.external_side(name)",
+        },
+        weights={one.file_name: one.weights for one in trained.nets if one.is_kept},
+        init="; ".join(dict.fromkeys(one.init for one in trained.nets)),
+    )
 
 
 def _row(epoch: Mapping[str, Any]) -> tuple[float, float, float, float]:

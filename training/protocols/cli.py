@@ -9,12 +9,14 @@ import torch
 from device_sim.contract.errors import ContractError
 from training.checkpoint import read_checkpoint
 from training.options import OneLineParser, add_options, workshop_of
+from training.paper_recipe import PaperRecipe
 from training.progress import teller
 from training.protocols.external import judge_external
 from training.protocols.external_figures import roc_picture
 from training.protocols.external_report import ExternalMetrics
 from training.protocols.in_domain import judge_in_domain
 from training.protocols.nst import judge_nst
+from training.protocols.paper_opening import open_papers_table
 from training.protocols.strangers import judge_adapted, judge_strangers
 from training.protocols.strangers_report import StrangerMetrics
 from training.protocols.verdict_rule import VerdictRule
@@ -71,6 +73,10 @@ def main(argv: Sequence[str]) -> int:
         return 0
     torch.set_num_threads(1)
     recipe = read_recipe(folder / RECIPE)
+    if isinstance(recipe, PaperRecipe):
+        workshop = workshop_of(arguments, teller(sys.stderr))
+        print(render(open_papers_table(folder, recipe, arguments.protocol, arguments.openings, workshop)))
+        return 0
     weights = _weights(arguments.checkpoint, recipe)
     workshop = workshop_of(arguments, teller(sys.stderr))
     metrics: Metrics

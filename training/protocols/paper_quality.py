@@ -1,0 +1,313 @@
+"""Paper 000's table: each net from each beginning, trained on the noise bench, judged on CinC 2017.
+
+The threshold of every net comes from MIT-BIH's validation part. External-dev is looked at when a recipe is
+trained; external-test is opened by `wristlead evaluate`, once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from device_sim.contract.errors import ContractError
+from training.checkpoint import read_checkpoint, write_checkpoint
+from training.cinc_intervals import read_signals
+from training.cinc_windows import CincWindows, read_windows
+from training.image_fit import Images, clean_scores, fit_images
+from training.images import VERSION, pictures, pictures_of_codes
+from training.interval_set import IntervalSet, make_intervals
+from training.jobs import Document, Job, key_of, path_of, run_jobs
+from training.lessons import Verdicts
+from training.nets import count_parameters
+from training.paper_nets import FULL_SIDE
+from training.paper_recipe import Arm, Image, PaperRecipe
+from training.pretraining import Start, net_of_classes, pretraining_job, start_of
+from training.protocols.external import CLEAN_ENOUGH
+from training.protocols.paper_report import (
+    Cost,
+    NetRow,
+    PaperMetrics,
+    Pretraining,
+    Scored,
+    judge,
+)
+from training.protocols.timing import median_ms
+from training.provenance import machine
+from training.quality_metrics import best_threshold
+from training.quality_nets import COLUMNS, ROWS, image_macs
+from training.quality_splits import ExternalSide
+from training.workshop import Workshop
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedNet:
+    """One net of the table."""
+
+    arm: Arm
+    seed: int
+    init: str
+    weights: Path
+    sha256: str
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.arm.net}-{self.arm.image}-{self.arm.init}-s{self.seed}.safetensors"
+
+    @property
+    def is_kept(self) -> bool:
+        """Beside the results: a light net's first seed. The others are in the cache, named by digest."""
+        return self.seed == 0 and self.arm.net != "googlenet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedPaper:
+    """Every net of a recipe, and how their beginnings were learnt."""
+
+    nets: tuple[TrainedNet, ...]
+    pretraining: tuple[Pretraining, ...]
+    data: Mapping[str, str]
+
+
+class ImageShelf:
+    """The images of one set, of each kind, made once and kept."""
+
+    def __init__(self, workshop: Workshop, x_uv: NDArray[np.float32], codes: NDArray[np.int8], digest: str):
+        self._workshop, self._x_uv, self._codes, self._digest = workshop, x_uv, codes, digest
+
+    def images(self, kind: Image, side: int) -> Images:
+        if kind == "device":
+            return self._codes
+        known = (VERSION, f"{side}", self._digest)
+        made: Images = self._workshop.cache.array(
+            f"pictures-{kind}-{side}",
+            *known,
+            make=lambda: (
+                pictures(self._x_uv, side) if kind == "cwt" else pictures_of_codes(self._codes, side)
+            ),
+        )
+        return made
+
+    def key(self, kind: Image, side: int) -> str:
+        return f"{kind} {side} {VERSION} {self._digest}"
+
+
+def sets_of(recipe: PaperRecipe, workshop: Workshop) -> tuple[IntervalSet, IntervalSet]:
+    """What trains and what validates."""
+    bench = recipe.bench
+    return (
+        make_intervals(workshop, "train", bench, n=recipe.n_intervals, records=recipe.train_records),
+        make_intervals(
+            workshop, "validation", bench, n=recipe.n_validation, records=recipe.validation_records
+        ),
+    )
+
+
+def train_paper(recipe: PaperRecipe, workshop: Workshop) -> TrainedPaper:
+    """Arm by arm, in the recipe's order: first its beginnings, then its nets."""
+    train, validation = sets_of(recipe, workshop)
+    shelves = [ImageShelf(workshop, one.x_uv, one.codes_st_i8, one.digest) for one in (train, validation)]
+    nets: list[TrainedNet] = []
+    learnt: list[Pretraining] = []
+    for arm in recipe.arms:
+        images, validation_images = (shelf.images(arm.image, recipe.side) for shelf in shelves)
+        keys = tuple(shelf.key(arm.image, recipe.side) for shelf in shelves)
+        before = {
+            seed: pretraining_job(
+                recipe,
+                arm,
+                seed if recipe.pretrain_seed is None else recipe.pretrain_seed,
+                workshop.data,
+                images,
+                keys[0],
+                workshop.cache,
+            )
+            for seed in recipe.seeds_of(arm)
+        }
+        wanted = {job.key: job for job in before.values() if job is not None}
+        on_done = workshop.count(f"{arm.name}, beginnings")
+        documents = run_jobs(list(wanted.values()), workshop.jobs, workshop.workers, on_done=on_done)
+        learnt += [_learnt(arm, job, documents[key]) for key, job in wanted.items()]
+        starts = {seed: start_of(arm, job) for seed, job in before.items()}
+        lesson = Verdicts(
+            images=images,
+            clean=train.clean,
+            validation=validation_images,
+            validation_clean=validation.clean,
+            spec=recipe.fit,
+        )
+        jobs = {
+            seed: _job(recipe, arm, seed, start, lesson, keys, workshop) for seed, start in starts.items()
+        }
+        on_done = workshop.count(arm.name)
+        documents = run_jobs(list(jobs.values()), workshop.jobs, workshop.workers, on_done=on_done)
+        nets += [
+            TrainedNet(
+                arm=arm,
+                seed=seed,
+                init=starts[seed].init,
+                weights=job.arguments["weights"],
+                sha256=documents[job.key]["sha256"],
+            )
+            for seed, job in jobs.items()
+        ]
+    return TrainedPaper(
+        nets=tuple(nets),
+        pretraining=tuple(learnt),
+        data={"intervals, train": train.digest, "intervals, validation": validation.digest},
+    )
+
+
+def verdict_job(
+    *, recipe: PaperRecipe, arm: Arm, seed: int, start: Start, lesson: Verdicts, weights: Path
+) -> Document:
+    """One net of the table."""
+    net = start.net(arm.net, seed)
+    curve = fit_images(
+        net,
+        lesson,
+        recipe.fit,
+        seed=seed,
+        has_bfloat16=recipe.has_bfloat16,
+        resume=weights.with_suffix(".resume"),
+    )
+    digest = write_checkpoint(weights, arm.net, net.state_dict(), init=start.init)
+    return {"sha256": digest, "curve": curve, "init": start.init}
+
+
+def judge_paper(
+    recipe: PaperRecipe,
+    trained: TrainedPaper,
+    side: ExternalSide,
+    workshop: Workshop,
+    *,
+    known: Sequence[NetRow] = (),
+) -> PaperMetrics:
+    """Every net on one side of CinC 2017; `known` rows say which thresholds stand already."""
+    _, validation = sets_of(recipe, workshop)
+    windows = read_windows(workshop, side)
+    signals = read_signals(workshop, side, windows)
+    far = ImageShelf(workshop, signals, windows.codes_st_i8, f"cinc2017 {side} {len(windows)}")
+    near = ImageShelf(workshop, validation.x_uv, validation.codes_st_i8, validation.digest)
+    scored = []
+    for one in trained.nets:
+        net = read_checkpoint(one.weights, one.arm.net)
+        scores = clean_scores(net, far.images(one.arm.image, recipe.side))
+        if known:
+            threshold = _known(known, one.arm, one.seed)
+        else:
+            of_validation = clean_scores(net, near.images(one.arm.image, recipe.side))
+            threshold = best_threshold(of_validation, validation.clean >= CLEAN_ENOUGH)
+        scored.append(
+            Scored(
+                arm=one.arm,
+                seed=one.seed,
+                init=one.init,
+                sha256=one.sha256,
+                threshold=threshold,
+                scores=scores,
+            )
+        )
+        workshop.tell(f"{one.arm.name}, seed {one.seed}: judged on {side}")
+    return _metrics(recipe, trained, side, windows, scored, workshop)
+
+
+def _metrics(
+    recipe: PaperRecipe,
+    trained: TrainedPaper,
+    side: ExternalSide,
+    windows: CincWindows,
+    scored: Sequence[Scored],
+    workshop: Workshop,
+) -> PaperMetrics:
+    rows, means, gains = judge(scored, windows.is_clean, windows.recording, len(windows.names))
+    workshop.tell(f"{recipe.name}: timing")
+    return PaperMetrics(
+        protocol=recipe.protocol,
+        recipe=recipe.name,
+        judged_on=side,
+        side=recipe.side,
+        n_intervals=recipe.n_intervals,
+        n_recordings=len(windows.names),
+        n_clean=int(windows.is_clean.sum()),
+        n_noisy=int((~windows.is_clean).sum()),
+        rows=rows,
+        means=means,
+        gains=gains,
+        pretraining=trained.pretraining,
+        costs=costs_of(recipe),
+        machine=machine(),
+    )
+
+
+def costs_of(recipe: PaperRecipe) -> tuple[Cost, ...]:
+    """Parameters, multiplications and milliseconds of each net, at the recipe's size and at the full one.
+
+    All timed in turns in one run, one thread, one interval at a time: a slow second slows them all.
+    """
+    nets: dict[tuple[str, int], tuple[nn.Module, tuple[int, int, int]]] = {}
+    for arm in recipe.arms:
+        if arm.image == "device":
+            nets[arm.net, ROWS] = (net_of_classes(arm.net, 2, recipe.side), (1, ROWS, COLUMNS))
+            continue
+        nets[arm.net, recipe.side] = (
+            net_of_classes(arm.net, 2, recipe.side),
+            (3, recipe.side, recipe.side),
+        )
+        full = "light_cnn_paper" if arm.net.startswith("light_cnn_paper") else arm.net
+        nets[full, FULL_SIDE] = (net_of_classes(full, 2, FULL_SIDE), (3, FULL_SIDE, FULL_SIDE))
+    taken_ms = median_ms(list(nets.values()))
+    return tuple(
+        Cost(
+            net=name,
+            shape=shape,
+            parameters=count_parameters(net),
+            macs=image_macs(net, shape),
+            ms=taken,
+        )
+        for ((name, _), (net, shape)), taken in zip(nets.items(), taken_ms, strict=True)
+    )
+
+
+def _job(
+    recipe: PaperRecipe,
+    arm: Arm,
+    seed: int,
+    start: Start,
+    lesson: Verdicts,
+    keys: tuple[str, ...],
+    workshop: Workshop,
+) -> Job:
+    key = key_of(
+        f"paper-000-{arm.net}-{arm.image}-{arm.init}-s{seed}",
+        *(arm.net, start.init, recipe.fit, seed, recipe.side, recipe.has_bfloat16, keys),
+    )
+    weights = path_of(workshop.jobs, key).with_suffix(".safetensors")
+    arguments = {"recipe": recipe, "arm": arm, "seed": seed, "start": start, "lesson": lesson}
+    return Job(key, verdict_job, {**arguments, "weights": weights})
+
+
+def _known(rows: Sequence[NetRow], arm: Arm, seed: int) -> float:
+    for row in rows:
+        if (row.net, row.image, row.began, row.seed) == (arm.net, arm.image, arm.init, seed):
+            return row.threshold
+    raise ContractError(f"{arm.name}, seed {seed}: expected a threshold in metrics.json, there is none")
+
+
+def _learnt(arm: Arm, job: Job, document: Document) -> Pretraining:
+    """What was measured after the last epoch of a pre-training."""
+    last = document["curve"][-1]
+    measure = next(name for name in last if name.startswith("validation_"))
+    return Pretraining(
+        net=arm.net,
+        image=arm.image,
+        init=arm.init,
+        seed=job.arguments["seed"],
+        measure=measure,
+        value=last[measure],
+        sha256=document["sha256"],
+    )
