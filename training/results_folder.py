@@ -12,8 +12,8 @@ from device_sim.contract.errors import ContractError, DigestError, StreamError
 from training.data.cache import copy_whole, write_whole
 from training.protocols.external_report import ExternalMetrics
 from training.protocols.external_report import render as render_external
-from training.protocols.nst import NstMetrics
-from training.protocols.nst import render as render_nst
+from training.protocols.nst_report import NstMetrics
+from training.protocols.nst_report import render as render_nst
 from training.protocols.paper_report import PaperMetrics
 from training.protocols.paper_report import render as render_paper
 from training.protocols.personal_report import PersonalMetrics
