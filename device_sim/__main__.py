@@ -24,6 +24,9 @@ CHECKOUT = "in a checkout of wristlead: pip install -c constraints.txt -e"
 ROOMS = {
     "run": Room(module="device_sim.cli", summary="stream an ECG through the front end"),
     "send": Room(module="device_sim.send", summary="play a recording on a port, as a device would"),
+    "simulate-device": Room(
+        module="device_sim.simulated_device", summary="a device without hardware, on a pty or TCP port"
+    ),
     "show": Room(module="device_sim.show", summary="print what a recording holds"),
     "train": Room(module="training.cli", summary="train a network", install=f"{CHECKOUT} '.[train]'"),
     "data": Room(
@@ -112,7 +115,7 @@ def _room(command: str):  # type: ignore[no-untyped-def]
 
 
 def _manual() -> str:
-    lines = [f"  {command:10}{room.summary}" for command, room in ROOMS.items()]
+    lines = [f"  {command:16}{room.summary}" for command, room in ROOMS.items()]
     return "\n".join(["usage: wristlead COMMAND ...", "", *lines, "", "wristlead COMMAND --help tells more"])
 
 

@@ -106,10 +106,15 @@ class OpenStand:
 
     address: str | None = None
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, name: str) -> None:
         self._link = link
+        self._name = name
+        self._is_taken = False
 
     def host(self, timeout_s: float) -> Link | None:
+        if self._is_taken:
+            raise StreamError(f"{self._name}: expected a line that stays, got one that was closed")
+        self._is_taken = True
         return self._link
 
     def close(self) -> None:
@@ -123,10 +128,10 @@ def open_stand(name: str, *, baud: int) -> Stand:
     if name.startswith("listen://"):
         return ListeningStand(name)
     if name == "-":
-        return OpenStand(OutLink(sys.stdout.fileno(), is_live=False))
+        return OpenStand(OutLink(sys.stdout.fileno(), is_live=False), "stdout")
     if Path(name).is_file():
         raise StreamError(f"{name}: expected {KINDS}, got a file; say --port - > {name}")
-    return OpenStand(open_link(name, baud=baud))
+    return OpenStand(open_link(name, baud=baud), name)
 
 
 class OutLink(DescriptorLink):

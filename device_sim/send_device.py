@@ -39,7 +39,8 @@ class Device:
         firmware: str,
         bundle_sha256: bytes = bytes(32),
         restarts: Callable[[], bool] = lambda: False,
-        also: Callable[[NDArray[np.int32], Flag], Sequence[Payload]] = lambda counts, line: (),
+        also: Callable[[int, NDArray[np.int32], Flag], Sequence[Payload]] = lambda first, counts, line: (),
+        at_end: Callable[[], Sequence[Payload]] = lambda: (),
         answers: Callable[[Query], Sequence[Payload] | None] = lambda query: None,
     ) -> None:
         self.rate_hz = source.rate_hz
@@ -56,6 +57,7 @@ class Device:
         self._chunks = chunks
         self._restarts = restarts
         self._also = also
+        self._at_end = at_end
         self._answers = answers
         self._encoder = Encoder(session=1)
         self._host = Decoder()
@@ -77,7 +79,7 @@ class Device:
             self._line = int(line)
             frames = [self._samples(first, counts, line)]
             self._index = first + counts.size
-            frames += [self._said(one) for one in self._also(counts, line)]
+            frames += [self._said(one) for one in self._also(first, counts, line)]
             if self._index >= hello_at:
                 hello_at += HELLO_EVERY_S * self.rate_hz
                 frames.append(self._said(self.hello))
@@ -85,7 +87,8 @@ class Device:
                 status_at += self.rate_hz
                 frames.append(self._said(self.status()))
             yield Packet(due_index=self._index, frames=tuple(frames))
-        yield Packet(due_index=self._index, frames=(self._said(End(next_index=self._next)),))
+        last = (*self._at_end(), End(next_index=self._next))
+        yield Packet(due_index=self._index, frames=tuple(map(self._said, last)))
 
     def status(self) -> Status:
         """How it is now."""

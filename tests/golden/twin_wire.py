@@ -1,8 +1,8 @@
 """The wire by its definition: zlib's CRC-32, COBS as a split at zeros, payloads through struct; its vectors.
 
 wire/: little-endian int32 words: magic, n_frames, n_damaged, n_bytes, and 1 where encoding the frames gives
-the stream. For each frame its head as one word, n_payload and the payload; then the stream; all padded to four
-bytes.
+the stream. For each frame its head as one word, n_payload and the payload; then the stream; all padded to
+four bytes.
 """
 
 import random
