@@ -1,14 +1,16 @@
 """What wristlead costs: exact counts on an emulated microcontroller, ratios to other libraries here."""
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import beats, frontend, frontend_report, host, kernels
+from benchmarks import backends, beats, frontend, frontend_report, host, kernels
 from benchmarks.mcu.image import COMPILERS, ZIG
 from benchmarks.mcu.targets import COUNTED, target
 from device_sim.contract.errors import ContractError
 from device_sim.options import OneLineParser
+from device_sim.runner import Backend
 
 RESULTS = Path(__file__).resolve().parent / "results"
 EPILOG = """\
@@ -21,6 +23,8 @@ def main(argv: Sequence[str]) -> int:
     """0 when every limit is kept."""
     args = _parser().parse_args(argv)
     match args.bench:
+        case "backends":
+            return _backends(args)
         case "beats":
             return _beats()
         case "kernels":
@@ -54,6 +58,17 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    runtimes = benches.add_parser(
+        "backends",
+        help="a bundle in every runtime of this machine: times beside the core, memory",
+        description="What a window costs in every runtime, beside the core in the same run.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    runtimes.add_argument("bundle", type=Path, help="folder written by `wristlead export`")
+    runtimes.add_argument("--rounds", type=int, default=backends.ROUNDS, metavar="N", help="default: 40")
+    runtimes.add_argument("--json", type=Path, metavar="FILE", help="the same as one JSON object")
     layers = benches.add_parser(
         "kernels",
         help="eight layers: instructions a MAC beside the reference",
@@ -103,6 +118,18 @@ def _kernels(args: argparse.Namespace) -> int:
     costs = kernels.measure(target(args.target), args.compiler)
     print(kernels.text(costs))
     return 0 if all(cost.limit.kept for cost in costs) else 1
+
+
+def _backends(args: argparse.Namespace) -> int:
+    if args.json is not None:
+        _check_folder(args.json)
+    if not 3 <= args.rounds <= 10_000:
+        raise ContractError(f"--rounds: expected 3..10000, got {args.rounds}")
+    table = backends.measure(args.bundle, tuple(Backend), rounds=args.rounds)
+    print(backends.text(table))
+    if args.json is not None:
+        args.json.write_text(json.dumps(backends.record(table)) + "\n", encoding="utf-8")
+    return 0
 
 
 def _check_folder(path: Path) -> None:

@@ -51,6 +51,11 @@ ROOMS = {
         install=f"{CHECKOUT} '.[export]'",
     ),
     "bench": Room(module="benchmarks.cli", summary="count cost and size", install=f"{CHECKOUT} '.[mcu]'"),
+    "gate": Room(
+        module="benchmarks.gate_cli",
+        summary="hold a bundle's cost against a budget",
+        install=f"{CHECKOUT} '.[mcu]'",
+    ),
 }
 
 
