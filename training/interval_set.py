@@ -18,7 +18,7 @@ from training import artefacts
 from training.data import mitdb, nstdb
 from training.data.cache import Cache
 from training.data.place import Place
-from training.hearts import QRS_UV, Clean
+from training.hearts import QRS_UV, Clean, draw_stretch
 from training.images import INTERVAL_SAMPLES, RATE_HZ
 from training.jobs import described
 from training.noise_bench import SETTLE_S, BenchSpec, draw_disturbance, per_column, record
@@ -98,7 +98,7 @@ def of_record(
     """Recordings of one wearer until there are `per_side` intervals on either side of half clean."""
     sides: tuple[list[Any], list[Any]] = ([], [])
     for _ in range(10 + DRAWS_MAX * per_side // 10):
-        for interval in zip(*one_recording(leads[rng.integers(len(leads))], shelf, spec, rng), strict=True):
+        for interval in zip(*one_recording(leads, shelf, spec, rng), strict=True):
             sides[int(interval[2] >= 0.5)].append(interval)
         if min(map(len, sides)) >= per_side:
             signals, codes, clean = zip(*(sides[0][:per_side] + sides[1][:per_side]), strict=True)
@@ -110,21 +110,39 @@ def of_record(
 
 
 def one_recording(
-    one: Clean, shelf: NoiseShelf, spec: BenchSpec, rng: np.random.Generator
+    leads: Sequence[Clean], shelf: NoiseShelf, spec: BenchSpec, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.int8], NDArray[np.float32]]:
     """The noise bench once, with the recorder's samples kept; intervals follow each other."""
-    rate_hz = one.rate_hz
-    length = min(round((rng.uniform(SHORTEST_S, LONGEST_S) + SETTLE_S) * rate_hz), len(one.ecg_uv))
-    at = int(rng.integers(len(one.ecg_uv) - length + 1))
-    hiss = 0.0 if rng.random() < spec.quiet_chance else rng.uniform(0, 1)
-    ecg_uv = one.ecg_uv[at : at + length] + hiss * one.hiss_uv[at : at + length]
-    readable = one.readable[at : at + length]
+    stretch = draw_stretch(
+        leads,
+        rng,
+        shortest_s=SHORTEST_S + SETTLE_S,
+        longest_s=LONGEST_S + SETTLE_S,
+        quiet_chance=spec.quiet_chance,
+        two_leads_chance=spec.two_leads_chance,
+        pace_spread=spec.pace_spread,
+    )
+    return cut_recording(stretch.ecg_uv, stretch.readable, leads[0].rate_hz, shelf, spec, rng)
 
-    recorder = draw_recorder(rng, gain_low=spec.gain_low, gain_high=spec.gain_high)
+
+def cut_recording(
+    ecg_uv: NDArray[np.float64],
+    readable: NDArray[np.bool_],
+    rate_hz: int,
+    shelf: NoiseShelf,
+    spec: BenchSpec,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.float32], NDArray[np.int8], NDArray[np.float32]]:
+    """What `noise_bench.bench` does, draw for draw, as intervals: a test holds the two together."""
+    recorder = draw_recorder(
+        rng, gain_low=spec.gain_low, gain_high=spec.gain_high, hand_held_chance=spec.hand_held_chance
+    )
     n_before = SETTLE_S * rate_hz
     if rng.random() < spec.fresh_chance:
         ecg_uv, readable, n_before = ecg_uv[n_before:], readable[n_before:], 0
         ecg_uv = ecg_uv + artefacts.contact(rng, len(ecg_uv), rate_hz) * QRS_UV
+        if spec.settling_mv:
+            ecg_uv = ecg_uv + artefacts.settling(rng, len(ecg_uv), rate_hz) * spec.settling_mv * QRS_UV
     disturbance = draw_disturbance(rng, len(ecg_uv), rate_hz, recorder, shelf, spec)
     recorded_uv, ratio = record(ecg_uv, disturbance, recorder, rate_hz, spec.judged_from_hz)
     counts = recorder.counts(recorded_uv[n_before:], rate_hz)
