@@ -66,6 +66,6 @@ class RateMeter:
         if abs(measured_hz / self._rate_hz - 1) > TOLERANCE:
             raise StreamError(
                 f"{self._name}: expected {self._rate_hz} Hz from {self._said_by}, "
-                f"measured {measured_hz:.4g} Hz over {self.seconds:.0f} s; "
+                f"measured {measured_hz:.0f} Hz over {self.seconds:.0f} s; "
                 "correct the rate, or say --unpaced where a recording is played at another speed"
             )

@@ -65,11 +65,11 @@ class LineReceiver:
         """Every line these bytes complete."""
         chunks: list[Samples | Gap] = []
         *lines, self._rest = (self._rest + received).split(b"\n")
+        for raw in lines:
+            self._line(raw, at_s, chunks)
         if len(self._rest) > LONGEST_LINE_BYTES:
             self._rest, self._is_torn = b"", True
             self._bad(chunks)
-        for raw in lines:
-            self._line(raw, at_s, chunks)
         self._flush(chunks)
         return chunks
 
