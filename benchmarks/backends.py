@@ -1,4 +1,4 @@
-"""A bundle on every backend of this machine: time of a window and resident memory, turn by turn in one run."""
+"""A bundle on every backend of this machine: time of a window and memory, turn by turn in one run."""
 
 import os
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ SPREAD = (10, 90)  # percent of the rounds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """One backend, in a process and on a core of its own; times are the runtime's own, Python's call included."""
+    """One backend in a process of its own; CPU time of all its threads, Python's call into it included."""
 
     backend: str
     family: str
@@ -65,18 +65,18 @@ def measure(
             check_vectors(bundle, runners[backend], NEEDS[backend].family)
             started[backend] = perf_counter() - before
             _pin(runners[backend].pid)
-        elapsed_us = {backend: np.empty(rounds) for backend in runners}
+        cpu_us = {backend: np.empty(rounds) for backend in runners}
         for turn in range(-1, rounds):  # the first warms up
             for backend, runner in runners.items():
                 runner.run(inputs)
                 if turn >= 0:
-                    elapsed_us[backend][turn] = runner.elapsed_ns / 1000 / windows
+                    cpu_us[backend][turn] = runner.cpu_ns / 1000 / windows
         costs = tuple(
             Cost(
                 backend=backend.value,
                 family=NEEDS[backend].family.value,
-                window_us=float(np.median(elapsed_us[backend])),
-                ratio=_ratio(elapsed_us[backend], elapsed_us[Backend.CORE]),
+                window_us=float(np.median(cpu_us[backend])),
+                ratio=_ratio(cpu_us[backend], cpu_us[Backend.CORE]),
                 resident_bytes=resident_bytes(runner.pid),
                 start_s=started[backend],
             )
@@ -126,7 +126,7 @@ def text(table: Table) -> str:
         for cost in table.costs
     ]
     head = ["backend", "family", "us a window", f"to core [{SPREAD[0]}, {SPREAD[1]} %]", "RSS MB", "start s"]
-    title = f"{table.bundle}: one thread, each in a process of its own, in turns"
+    title = f"{table.bundle}: one thread, each in a process of its own, in turns; CPU time"
     return "\n".join([sheet(title, head, rows), *(f"  not here: {reason}" for reason in table.absent)])
 
 

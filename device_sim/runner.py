@@ -1,6 +1,5 @@
 """One way to run a network, whatever runs it: the core, the twin, or a public runtime."""
 
-import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -165,7 +164,7 @@ class TwinRunner:
 
 
 def _tflite_runtime(file: bytes, resolver: str) -> Any:
-    if np.lib.NumpyVersion(importlib.metadata.version("numpy")) >= "2.0.0":
+    if np.lib.NumpyVersion(np.__version__) >= "2.0.0":
         # It imports under numpy 2 and then dies in its first interpreter.
         raise ContractError(
             f"backend tflite: tflite-runtime 2.14 needs numpy < 2, found {np.__version__}; "
