@@ -24,6 +24,8 @@ class ExternalRecipe:
     validation_records: tuple[str, ...] = RECORDS["validation"]
     bench: BenchSpec
     fit: QualityFitSpec
+    teachers: tuple[str, ...] = ()  # results folders of finished nets
+    teacher_share: float = 0.0  # of the labels
     tune: QualityFitSpec | None = None  # where CinC 2017 may teach: from the net above, fold by fold
 
     def __post_init__(self) -> None:
@@ -31,6 +33,11 @@ class ExternalRecipe:
             raise ContractError(f"net: expected one of {', '.join(IMAGE_NETS)}, got {self.net}")
         if self.hours <= 0 or self.validation_hours <= 0:
             raise ContractError(f"hours: expected more than 0, got {self.hours} and {self.validation_hours}")
+        if not 0.0 <= self.teacher_share <= 1.0 or bool(self.teachers) != (self.teacher_share > 0):
+            raise ContractError(
+                "teacher_share: expected above 0 and at most 1 with teachers, 0 without, "
+                f"got {self.teacher_share}"
+            )
         for part, names in (("train", self.train_records), ("validation", self.validation_records)):
             strangers = [name for name in names if part_of_record(name) != part]
             if strangers:

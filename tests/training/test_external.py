@@ -210,6 +210,54 @@ def test_opening_the_test_side_is_logged_once_and_uses_devs_thresholds(
     assert capsys.readouterr().out.count("judged on external-") == 2
 
 
+def test_in_domain_tunes_each_fold_and_its_opening_is_logged(
+    sets: Path, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = trained.parent / "in-domain-openings.jsonl"
+    checkpoint = trained / "weights-s0.safetensors"
+    command = [str(checkpoint), "--protocol", "in_domain", "--openings", str(log)]
+    assert evaluate([*command, *options(sets, trained.parent)]) == 0
+    assert "judged on all recordings" in capsys.readouterr().out
+    found = read_metrics(trained / "in-domain.json")
+    assert isinstance(found, ExternalMetrics)
+    assert found.n_recordings == len(NAMES)
+    assert found.row("quality_tiny s0, tuned", "5 s").value("AUC") > 0.9
+    assert found.row("quality_tiny s0, tuned", "5 s").value("BA, nobody") > 0.8
+    assert [json.loads(line)["protocol"] for line in log.read_text().splitlines()] == ["in_domain"]
+
+
+def test_points_and_bands_of_dev_are_kept_where_test_is_judged(sets: Path, trained: Path) -> None:
+    dev = read_metrics(trained / "metrics.json")
+    assert isinstance(dev, ExternalMetrics)
+    assert {one.chosen_on for one in dev.thresholds} == {
+        "MIT-BIH",
+        "MIT-BIH, hand-held",
+        "MIT-BIH, wide",
+        "dev",
+    }
+    assert dev.points is not None
+    assert dev.calibrations is not None
+    assert len(dev.points) == 5 * 2 * 5  # scorers, views, sensitivities
+    assert [one.band.scorer for one in dev.calibrations] == list(
+        dict.fromkeys(row.scorer for row in dev.rows)
+    )
+    log = trained.parent / "kept-openings.jsonl"
+    assert (
+        evaluate(
+            [str(trained), "--protocol", "external", "--openings", str(log), *options(sets, trained.parent)]
+        )
+        == 0
+    )
+    test = read_metrics(trained / "external-test.json")
+    assert isinstance(test, ExternalMetrics)
+    assert test.points is not None
+    assert test.calibrations is not None
+    assert [(one.scorer, one.view, one.logit) for one in test.points] == [
+        (one.scorer, one.view, one.logit) for one in dev.points
+    ]
+    assert [one.band for one in test.calibrations] == [one.band for one in dev.calibrations]
+
+
 def test_weights_that_were_changed_are_not_judged(sets: Path, trained: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(trained, copy)

@@ -43,6 +43,7 @@ from training.quality_metrics import best_threshold
 from training.quality_recipe import ExternalRecipe
 from training.quality_set import QualitySet, make_set
 from training.quality_splits import ExternalSide
+from training.teachers import taught
 from training.workshop import Workshop
 
 Floats = NDArray[np.float64]
@@ -87,7 +88,9 @@ def sets_of(recipe: ExternalRecipe, workshop: Workshop) -> tuple[QualitySet, Qua
     train = make_set(
         workshop, "train", recipe.bench, hours=recipe.hours, seed=0, records=recipe.train_records
     )
-    return train, validation_of(recipe, workshop)
+    return taught(train, recipe.teachers, recipe.teacher_share, workshop.cache), validation_of(
+        recipe, workshop
+    )
 
 
 def validation_of(recipe: ExternalRecipe, workshop: Workshop) -> QualitySet:
@@ -189,8 +192,8 @@ class Chosen:
 def chosen_by(dev: ExternalMetrics) -> Chosen:
     return Chosen(
         thresholds=dev.thresholds,
-        wanted=dev.points,
-        bands=tuple(one.band for one in dev.calibrations),
+        wanted=dev.points or (),
+        bands=tuple(one.band for one in dev.calibrations or ()),
     )
 
 

@@ -18,8 +18,17 @@ from training.checkpoint import read_checkpoint, write_checkpoint
 from training.cinc_windows import CincColumns, CincWindows, join, read_columns
 from training.data.cache import Cache
 from training.jobs import Document, Job, Workers, key_of, path_of, run_jobs
-from training.protocols.external import BASELINE, N_RESAMPLES, qrs_prominence
-from training.protocols.external_report import ExternalMetrics, Roc, Row, roc_of, row_of, views_of
+from training.protocols.external import BASELINE, N_RESAMPLES, SINGLE, qrs_prominence
+from training.protocols.external_report import (
+    NOBODY,
+    ExternalMetrics,
+    Roc,
+    Row,
+    Threshold,
+    roc_of,
+    row_of,
+    views_of,
+)
 from training.provenance import digest_of_file
 from training.quality_fit import clean_logits, fit_quality
 from training.quality_recipe import ExternalRecipe
@@ -29,7 +38,7 @@ from training.workshop import Workshop
 Floats = NDArray[np.float64]
 Extent = Literal["external-dev", "all recordings"]
 N_FOLDS = 5
-NOBODY = "nobody"  # chose 0: noisy and clean windows taught equally often
+TUNED = "tuned"  # of a scorer: by the net of each window's fold
 
 
 def judge_in_domain(
@@ -52,11 +61,11 @@ def judge_in_domain(
             read_checkpoint(path, recipe.net), windows.codes_st_i8
         )
         tuned = [jobs[seed, fold].arguments["tuned"] for fold in range(N_FOLDS)]
-        scores[f"{recipe.net} s{seed}, tuned"] = held_out_scores(recipe.net, tuned, windows)
+        scores[f"{recipe.net} s{seed}, {TUNED}"] = held_out_scores(recipe.net, tuned, windows)
     rows: list[Row] = []
     rocs: list[Roc] = []
     for name, found in scores.items():
-        thresholds = {NOBODY: 0.0} if name.endswith("tuned") else {}
+        thresholds = {NOBODY: 0.0} if name.endswith(TUNED) else {}
         for view in views_of(windows, found):
             rows.append(row_of(name, view, len(windows.names), thresholds, N_RESAMPLES))
             rocs.append(roc_of(name, view))
@@ -69,7 +78,11 @@ def judge_in_domain(
         seeds=tuple(weights),
         n_recordings=len(windows.names),
         n_too_short=len(windows.names) - len(np.unique(windows.recording)),
-        thresholds=(),
+        thresholds=tuple(
+            Threshold(scorer=name, view=SINGLE, chosen_on=NOBODY, logit=0.0)
+            for name in scores
+            if name.endswith(TUNED)
+        ),
         rows=tuple(rows),
         rocs=tuple(rocs),
     )
