@@ -37,6 +37,7 @@ class LinkSource:
         is_unpaced: bool = False,
         open_line: Callable[..., Link] = open_link,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.name = "stdin" if name == "-" else name
         self.n_samples: int | None = None
@@ -45,16 +46,16 @@ class LinkSource:
         self.complaints: list[DeviceError] = []
         self.ended_by = "the end of the stream"
         self._port, self._baud, self._wait_s = name, baud, wait_s
-        self._open_line, self._clock = open_line, clock
+        self._open_line, self._clock, self._sleep = open_line, clock, sleep
         self._encoder = Encoder()
         self._link = open_line(name, baud=baud)
         self._is_over = False
         try:
             self._receiver, self._events = self._met(read_as or ReadAs())
+            facts = self._facts(read_as or ReadAs())
         except BaseException:
             self._link.close()
             raise
-        facts = self._facts(read_as or ReadAs())
         self.lead, self.rate_hz, self.uv_per_count, self.rails_counts, said_by, is_paced = facts
         self._meter: RateMeter | None = None
         if is_paced and self._link.is_live and not is_unpaced:
@@ -79,7 +80,7 @@ class LinkSource:
                 now_s = self._clock()
                 if received:
                     heard_s = now_s
-                elif now_s - heard_s > self._wait_s:
+                elif not self._is_over and now_s - heard_s > self._wait_s:
                     self.ended_by = f"silence for {self._wait_s:g} s"
                     return
                 events = self._receiver.feed(received, now_s) if received else []
@@ -140,7 +141,7 @@ class LinkSource:
             try:
                 self._link = self._open_line(self._port, baud=self._baud)
             except StreamError:
-                time.sleep(RETRY_S)
+                self._sleep(RETRY_S)
                 continue
             self._receiver.reopened()
             if self._meter is not None:
