@@ -45,6 +45,16 @@ ROOMS = {
     "export": Room(
         module="export.cli", summary="write a checkpoint as integers", install=f"{CHECKOUT} '.[export]'"
     ),
+    "calibrate": Room(
+        module="export.calibrate_cli",
+        summary="find ranges of what ships, from recordings",
+        install=f"{CHECKOUT} '.[train,export]'",
+    ),
+    "compare": Room(
+        module="export.compare_cli",
+        summary="int8 beside float on recordings, verdict by verdict",
+        install=f"{CHECKOUT} '.[train,export]'",
+    ),
     "parity": Room(
         module="export.parity",
         summary="run a bundle in every runtime, byte by byte",

@@ -1,7 +1,7 @@
 """A trained network before it is quantised: the contract's operators with real weights."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from device_sim.contract.errors import ContractError
 from device_sim.contract.operators import (
     Activation,
     Add,
@@ -76,6 +77,26 @@ class FloatGraph:
         """The one operator that reads a tensor, if there is exactly one and nobody outside does."""
         readers = self.readers(name)
         return readers[0] if len(readers) == 1 and name not in self.outputs else None
+
+
+def with_outputs(graph: FloatGraph, names: Sequence[str]) -> FloatGraph:
+    """The same graph, its outputs called by these names instead of the layers that give them."""
+    if len(names) != len(graph.outputs) or set(names) & (set(graph.shapes) - set(graph.outputs)):
+        raise ContractError(f"export: outputs: expected new names for {graph.outputs}, got {tuple(names)}")
+    new = dict(zip(graph.outputs, names, strict=True))
+    read = {name for operator in graph.operators for name in reads(operator)}
+    inside = read & set(new)
+    if inside:
+        raise ContractError(f"export: output {min(inside)!r}: expected nothing to read it inside the net")
+    return replace(
+        graph,
+        operators=tuple(
+            replace(operator, output=new.get(operator.output, operator.output))
+            for operator in graph.operators
+        ),
+        shapes={new.get(name, name): shape for name, shape in graph.shapes.items()},
+        outputs=tuple(names),
+    )
 
 
 def reads(operator: FloatOperator) -> tuple[str, ...]:

@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 
-from device_sim.contract.bundle import Bundle, InputKind
+from device_sim.contract.budget import Budget
+from device_sim.contract.bundle import Bundle
 from device_sim.contract.errors import ContractError
 from device_sim.contract.graph import Graph
+from device_sim.contract.inputs import InputKind
 from device_sim.contract.labels import Labels
+from device_sim.contract.metrics import Metrics
+from device_sim.contract.verdict import VerdictSpec
 from device_sim.contract.window import WindowSpec
 from device_sim.plan import plan
 from device_sim.runner import Model
@@ -14,7 +18,7 @@ from export.to_onnx import to_onnx
 from export.to_tflite import to_tflite
 
 TFLITE, ONNX, PLAN = "model.tflite", "model.onnx", "plan.json"
-LABELS_METADATA = "wristlead.labels"
+LABELS_METADATA, FRONTEND_METADATA = "wristlead.labels", "wristlead.frontend_sha256"
 
 
 def pack(
@@ -25,15 +29,25 @@ def pack(
     labels: Labels,
     provenance: Mapping[str, str],
     card: str,
+    verdict: VerdictSpec | None = None,
+    frontend_sha256: str = "",
+    budget: Budget | None = None,
+    metrics: Metrics | None = None,
 ) -> Bundle:
     """The bundle, not yet on disk."""
     metadata = {LABELS_METADATA: "\n".join(labels.names).encode()}
+    if frontend_sha256:
+        metadata[FRONTEND_METADATA] = frontend_sha256.encode()
     return Bundle(
         name=graph.name,
         input=input_kind,
         window=window,
         labels=labels,
         graph=graph,
+        verdict=verdict,
+        frontend_sha256=frontend_sha256,
+        budget=budget,
+        metrics=metrics,
         provenance=provenance,
         files={
             TFLITE: to_tflite(graph, metadata),

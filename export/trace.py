@@ -30,8 +30,8 @@ from device_sim.contract.operators import (
     output_shape,
 )
 from export.float_graph import BatchNorm, FloatGraph, FloatOperator, Limit
+from training.fakequant import Tracer
 
-LEAVES = (nn.Conv1d, nn.Conv2d)  # subclasses too: RowConv is one of ours
 NOTHING_HERE = (nn.Dropout, nn.Dropout2d, nn.Identity)
 
 
@@ -44,11 +44,6 @@ class Value:
     order: NDArray[np.int64] | None = None  # of a flattened map: torch's index for each of our positions
 
 
-class _Tracer(fx.Tracer):
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, LEAVES) or super().is_leaf_module(m, module_qualified_name)
-
-
 def trace(net: nn.Module, inputs: Mapping[str, Shape], *, name: str, time_major: bool = False) -> FloatGraph:
     """The graph of net.forward.
 
@@ -59,7 +54,7 @@ def trace(net: nn.Module, inputs: Mapping[str, Shape], *, name: str, time_major:
     net.eval()
     builder = _Builder(net, inputs, time_major)
     try:
-        for node in _Tracer().trace(net).nodes:
+        for node in Tracer().trace(net).nodes:
             builder.visit(node)
     finally:
         net.train(training)

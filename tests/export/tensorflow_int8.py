@@ -8,7 +8,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,12 @@ def _apply(tf: Any, operator: FloatOperator, graph: FloatGraph, values: Mapping[
 
 
 def _slid(
-    tf: Any, x: Any, pads: Pads, stride: tuple[int, int], graph: FloatGraph, operator: Conv2d | DepthwiseConv2d
+    tf: Any,
+    x: Any,
+    pads: Pads,
+    stride: tuple[int, int],
+    graph: FloatGraph,
+    operator: Conv2d | DepthwiseConv2d,
 ) -> tuple[Any, str]:
     """SAME where that means the same, as a user of TensorFlow would write it; else zeros in front."""
     height, width = graph.constants[operator.weight].shape[1:3]
@@ -174,7 +179,8 @@ def main(folder: Path) -> int:
 
 def _codes(real: F64, details: Mapping[str, Any]) -> NDArray[np.int8]:
     scale, zero_point = details["quantization"]
-    return np.clip(np.rint(real / scale) + zero_point, -128, 127).astype(np.int8)
+    codes: NDArray[np.int8] = np.clip(np.rint(real / scale) + zero_point, -128, 127).astype(np.int8)
+    return codes
 
 
 if __name__ == "__main__":

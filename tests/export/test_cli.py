@@ -2,56 +2,64 @@
 
 import json
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from device_sim.__main__ import main
-from device_sim.contract.bundle import InputKind, read_bundle
+from device_sim.contract.bundle import read_bundle
 from device_sim.contract.errors import ContractError
-from device_sim.contract.labels import Labels
-from device_sim.contract.operators import Shape
-from device_sim.contract.window import WindowSpec
+from device_sim.contract.inputs import InputKind
+from device_sim.fingerprint import frontend_sha256
 from export.bias_correction import correct_biases
-from export.calibrate import calibrate
-from export.calibration import Calibration, InputSpec, bias_steps, from_json, graph_of, to_json
-from export.fold import fold
-from export.quantize import dequantize, quantize, to_codes
-from export.trace import trace
-from tests.export.nets import CODE, ours, unsettle, windows
+from export.calibrate import Method, calibrate
+from export.calibration import Calibration, Question, bias_steps, floats_of, from_json, graph_of, to_json
+from export.equalise import equalised, exponents_of
+from export.quantize import quantize, to_codes
+from export.shipped import KINDS, Rhythm
+from tests.export.nets import ours, unsettle, windows
 from training.nets import make_net
 
-NETS: dict[str, tuple[str, Shape, bool]] = {
-    "beat_tiny": ("x_bct", (2, 128), False),
-    "quality_tiny": ("x_bcst", (1, 32, 80), True),
-}
+NETS = {"beat_tiny": InputKind.BEAT, "quality_tiny": InputKind.IMAGE}
+RHYTHM = Rhythm(weights=tuple(0.1 * k for k in range(-5, 5)), bias=-0.5)
 
 
 def prepared(net_name: str, folder: Path) -> tuple[Path, Path]:
     """A checkpoint of random weights and its calibration, both on disk."""
-    argument, shape, time_major = NETS[net_name]
+    kind = NETS[net_name]
     net = unsettle(make_net(net_name, seed=7))
-    floats = fold(trace(net, {argument: shape}, name=net_name, time_major=time_major))
-    x_i8 = to_codes(ours(windows({argument: shape}, 64, 71)[argument], time_major=time_major), CODE)
-    found = {argument: x_i8}
-    real = {argument: x_i8 * CODE.scale}
+    rhythm = RHYTHM if kind is InputKind.BEAT else None
+    specs = KINDS[kind].inputs
+    floats = floats_of(net, name=f"{net_name}-0", kind=kind, rhythm=rhythm)
+    torch_windows = windows({name: one.shape for name, one in specs.items()}, 64, 71)
+    codes = {
+        name: to_codes(ours(x, time_major=kind is InputKind.IMAGE), specs[name].code)
+        for name, x in torch_windows.items()
+    }
+    real = {name: specs[name].worth(x) for name, x in codes.items()}
+    equalisation = exponents_of(floats, real)
+    floats = equalised(floats, equalisation)
     ranges = calibrate(floats, real)
-    graph = quantize(floats, ranges, {argument: CODE})
+    graph = quantize(floats, ranges, {name: one.code for name, one in specs.items()})
+    weights = save({key: value.contiguous() for key, value in net.state_dict().items()})
     calibration = Calibration(
-        net=net_name,
         name=f"{net_name}-0",
-        input=InputKind.IMAGE if time_major else InputKind.BEAT,
-        window=WindowSpec(rate_hz=256, length_samples=1280, hop_samples=256, uv_per_lsb=1),
-        labels=Labels(("suspect",)),
-        time_major=time_major,
-        inputs={argument: InputSpec(shape=shape, code=CODE)},
+        net=net_name,
+        weights_sha256=sha256(weights).hexdigest(),
+        input=kind,
+        frontend_sha256=frontend_sha256(kind),
+        questions={name: Question(threshold=0.25, temperature=0.5) for name in floats.outputs},
+        rhythm=rhythm,
+        method=Method.MIN_MAX,
+        equalisation=equalisation,
         ranges=ranges,
-        bias_steps=bias_steps(graph, correct_biases(floats, graph, found)),
+        bias_steps=bias_steps(graph, correct_biases(floats, graph, codes)),
     )
-    save_file({key: value.contiguous() for key, value in net.state_dict().items()}, folder / "w.safetensors")
+    (folder / "w.safetensors").write_bytes(weights)
     (folder / "calibration.json").write_text(to_json(calibration))
     return folder / "w.safetensors", folder / "calibration.json"
 
@@ -73,17 +81,55 @@ def test_the_same_checkpoint_gives_the_same_digest_and_parity_holds(
     assert main(["parity", str(tmp_path / "a"), "--windows", "40", *backends]) == 0
 
 
-def test_the_committed_bias_correction_is_applied(tmp_path: Path) -> None:
+def test_the_committed_corrections_are_applied(tmp_path: Path) -> None:
     _, path = prepared("beat_tiny", tmp_path)
     calibration = from_json(path.read_bytes(), "c")
     net = unsettle(make_net("beat_tiny", seed=7))
     graph = graph_of(net, calibration)
     assert calibration.bias_steps
+    assert calibration.equalisation
+    codes = {name: one.code for name, one in calibration.kind.inputs.items()}
+    floats = floats_of(net, name="n", kind=InputKind.BEAT, rhythm=RHYTHM)
+    plain = quantize(equalised(floats, calibration.equalisation), calibration.ranges, codes)
     for name, steps in calibration.bias_steps.items():
-        floats = fold(trace(net, {"x_bct": (2, 128)}, name="n"))
-        plain = quantize(floats, calibration.ranges, {"x_bct": CODE}).tensor(name)
-        np.testing.assert_array_equal(graph.tensor(name).constant, plain.constant + np.array(steps))
-    assert dequantize(np.zeros(1, np.int8), graph.tensor("x_bct")).tolist() == [0.0]
+        wanted = plain.tensor(name).constant + np.array(steps)
+        np.testing.assert_array_equal(graph.tensor(name).constant, wanted)
+
+
+def test_a_bundle_says_what_its_logits_decide(tmp_path: Path) -> None:
+    checkpoint, path = prepared("beat_tiny", tmp_path)
+    arguments = [str(checkpoint), "--calibration", str(path), "--out", str(tmp_path / "b")]
+    assert main(["export", *arguments]) == 0
+    bundle = read_bundle(tmp_path / "b")
+    assert bundle.labels.names == ("normal", "ventricular", "early")
+    assert bundle.verdict is not None
+    assert [one.output for one in bundle.verdict.questions] == ["morphology", "rhythm"]
+    for one in bundle.verdict.questions:
+        tensor = bundle.graph.tensor(one.output)
+        worth = [tensor.scale * (code - tensor.zero_point) for code in range(-128, 128)]
+        says_yes = [256 * code >= one.accept_q8 for code in range(-128, 128)]
+        assert says_yes == [real > 0.25 for real in worth]
+        scores = np.array(one.score_q15) / 32768
+        np.testing.assert_allclose(scores, 1 / (1 + np.exp(-np.array(worth) / 0.5)), atol=2e-5)
+    assert bundle.frontend_sha256 == frontend_sha256(InputKind.BEAT)
+
+
+def test_weights_that_were_not_calibrated_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint, path = prepared("beat_tiny", tmp_path)
+    other = make_net("beat_tiny", seed=8).state_dict()
+    checkpoint.write_bytes(save({key: value.contiguous() for key, value in other.items()}))
+    assert main(["export", str(checkpoint), "--calibration", str(path), "--out", str(tmp_path / "b")]) == 2
+    assert "calibrate again: wristlead calibrate" in capsys.readouterr().err
+    assert not (tmp_path / "b").exists()
+
+
+def test_another_front_end_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint, path = prepared("beat_tiny", tmp_path)
+    path.write_bytes(edited(path, lambda c: c.update(frontend_sha256="0" * 64)))
+    assert main(["export", str(checkpoint), "--calibration", str(path), "--out", str(tmp_path / "b")]) == 2
+    assert "train and calibrate behind this front end" in capsys.readouterr().err
 
 
 def test_c_is_written_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,16 +156,21 @@ def edited(path: Path, change: Callable[[dict[str, Any]], None]) -> bytes:
     [
         (lambda c: c.pop("net"), "net: expected the field, found none"),
         (lambda c: c.update(extra=1), "'extra': no field of this format"),
-        (lambda c: c.update(input="video"), "input: expected one of image, beat, blind, signal"),
-        (lambda c: c.update(time_major=1), "time_major: expected true or false, got 1"),
-        (lambda c: c["window"].update(rate_hz=0), "rate_hz: expected a whole number"),
-        (lambda c: c["inputs"]["x_bct"].update(shape=[2, -1]), "expected a whole number 1.."),
+        (lambda c: c.update(input="video"), "input: expected one of image, beat, blind, got 'video'"),
+        (lambda c: c.update(weights_sha256="ab"), "weights_sha256: expected a SHA-256"),
+        (lambda c: c.update(method="luck"), "method: expected one of min-max, percentile, mse"),
+        (lambda c: c["questions"].pop("rhythm"), "questions: expected morphology, rhythm, got 'morphology'"),
+        (lambda c: c["questions"]["rhythm"].update(temperature=0), "temperature: expected more than 0"),
+        (lambda c: c.pop("rhythm"), "beat with a rhythm model"),
+        (lambda c: c["rhythm"].update(weights=[]), "weights: expected 1.."),
+        (lambda c: c["equalisation"].update(nowhere=[1]), "'nowhere' is no layer that can be equalised"),
+        (lambda c: c["equalisation"].update(net_encoder_0=[1]), "net_encoder_0: expected 16 numbers, got 1"),
         (lambda c: c["ranges"].update(head=[0, 1, 2]), "head: expected a low and a high, got 3 numbers"),
         (lambda c: c["ranges"].update(head=[1, 2]), "range: expected finite low <= 0 <= high"),
         (lambda c: c["ranges"].update(head="wide"), "expected a list, got 'wide'"),
-        (lambda c: c["ranges"].pop("head"), "'head': expected a calibrated range, got none"),
+        (lambda c: c["ranges"].pop("rhythm"), "'rhythm': expected a calibrated range, got none"),
         (lambda c: c["bias_steps"].update(nowhere=[1]), "'nowhere' is no bias of beat_tiny"),
-        (lambda c: c["bias_steps"].update({"head.bias": [1, 2]}), "head.bias: expected 1 numbers, got 2"),
+        (lambda c: c["bias_steps"].update({"rhythm.bias": [1, 2]}), "rhythm.bias: expected 1 numbers, got 2"),
     ],
 )
 def test_a_calibration_that_does_not_fit_is_refused(

@@ -1,0 +1,57 @@
+"""Integers beside the real numbers they stand for, on recordings nobody calibrated on: what is lost."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from device_sim.contract.manifest import graph_sha256
+from device_sim.options import OneLineParser
+from export.calibration import floats_of, from_json, graph_of
+from export.checkpoint import content, net_of
+from export.compare import Comparison, compare, to_json
+from export.flips import answers, flip_report, real_logits
+from export.shipping_list import Shipment, add_list, chosen
+from training.evaluate import finished, log_comparison, windows_of
+
+
+def main(argv: Sequence[str]) -> int:
+    """0 when every bundle is within its limits, 1 when one is not."""
+    parser = OneLineParser(prog="wristlead compare", description=__doc__, allow_abbrev=False)
+    add_list(parser)
+    parser.add_argument("--data", type=Path, help="folder that holds the sets (default: WRISTLEAD_DATA)")
+    parser.add_argument("--flips", action="store_true", help="also print windows whose verdict changes")
+    args = parser.parse_args(argv)
+    n_broken = 0
+    for shipment in chosen(args.list, args.name):
+        found = compared(shipment, args.data)
+        shipment.comparison.write_text(to_json(found))
+        n_broken += len(found.broken)
+        print(found, flush=True)
+        for line in found.flips if args.flips else ():
+            print(f"  {line}")
+        print(f"wrote {shipment.comparison}", file=sys.stderr)
+    return 1 if n_broken else 0
+
+
+def compared(shipment: Shipment, data: Path | None) -> Comparison:
+    """One bundle's networks on its judging side."""
+    one = finished(shipment.results, shipment.seed)
+    calibration = from_json(content(shipment.calibration), str(shipment.calibration))
+    calibration.check_weights(content(one.weights), one.weights)
+    net = net_of(content(one.weights), one.weights, calibration.net)
+    floats = floats_of(net, name=calibration.name, kind=calibration.input, rhythm=calibration.rhythm)
+    graph = graph_of(net, calibration)
+    windows = windows_of(one, "judging", data)
+    log_comparison(one)
+    logits = real_logits(floats, calibration.kind.inputs, windows.inputs)
+    thresholds = {name: question.threshold for name, question in calibration.questions.items()}
+    found = answers(logits, graph, windows.inputs, thresholds)
+    return compare(
+        shipment.name,
+        one.side,
+        windows,
+        found,
+        flip_report(floats, graph, windows.inputs, found),
+        graph_sha256=graph_sha256(graph),
+        is_opened=one.is_opened,
+    )

@@ -1,0 +1,74 @@
+"""The list of what ships: for each bundle where its training stands, which of its nets, and its budget."""
+
+import argparse
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from device_sim.contract.budget import Budget, budget_from_json
+from device_sim.contract.errors import ContractError
+from device_sim.contract.fields import Fields
+
+MAX_SEED = 2**31 - 1
+LIST = Path("models/models.toml")
+
+
+def add_list(parser: argparse.ArgumentParser) -> None:
+    """Options of every command that goes through the list."""
+    parser.add_argument("name", nargs="*", help="bundles of the list (default: all)")
+    parser.add_argument("--list", type=Path, default=LIST, metavar="FILE", help=f"default: {LIST}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipment:
+    """One bundle and everything it is made of; all of it committed."""
+
+    name: str
+    results: Path  # folder of `wristlead train`
+    seed: int
+    budget: Budget
+
+    @property
+    def weights(self) -> Path:
+        return self.results / f"weights-s{self.seed}.safetensors"
+
+    @property
+    def calibration(self) -> Path:
+        return self.results / f"calibration-s{self.seed}.json"
+
+    @property
+    def comparison(self) -> Path:
+        return self.results / f"int8-s{self.seed}.json"
+
+
+def read_list(path: Path) -> tuple[Shipment, ...]:
+    """The tables of a TOML file, in its order; paths in it start where it stands."""
+    if not path.is_file():
+        raise ContractError(f"{path}: expected the list of bundles (TOML), there is nothing")
+    try:
+        tables = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise ContractError(f"{path}: expected TOML, got {fault}") from None
+    return tuple(_shipment(name, Fields(table, f"{path}: {name}"), path) for name, table in tables.items())
+
+
+def _shipment(name: str, read: Fields, path: Path) -> Shipment:
+    made = Shipment(
+        name=name,
+        results=Path(os.path.normpath(path.parent / read.text("results"))),
+        seed=read.integer("seed", 0, MAX_SEED),
+        budget=budget_from_json(read.object("budget")),
+    )
+    read.done()
+    return made
+
+
+def chosen(path: Path, names: list[str]) -> tuple[Shipment, ...]:
+    """Those that were named, or all."""
+    listed = read_list(path)
+    known = [one.name for one in listed]
+    for name in names:
+        if name not in known:
+            raise ContractError(f"{path}: expected one of {', '.join(known)}, got {name[:80]!r}")
+    return tuple(one for one in listed if not names or one.name in names)

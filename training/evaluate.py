@@ -1,0 +1,326 @@
+"""Real windows as the device's codes, with their truths: what integers are calibrated on and compared on.
+
+A calibration split and the windows that choose between methods come from the training side alone; the judging
+side is opened for one thing, how far integers are from the real numbers they stand for.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from device_sim.contract.errors import ContractError, DigestError
+from training.augment import Augment
+from training.beats import RR_UNIT
+from training.cinc_windows import read_windows
+from training.cohort import members_of, training_noise
+from training.data.cache import Cache
+from training.jobs import Workers
+from training.metrics import confusion, fit_temperature
+from training.options import CACHE, data_folder
+from training.progress import teller
+from training.protocols.external import CLEAN_ENOUGH, MITBIH, SINGLE, validation_of
+from training.protocols.external_report import ExternalMetrics
+from training.protocols.verdict_rule import VerdictRule
+from training.provenance import digest_of_file
+from training.quality_metrics import ranked, roc_auc
+from training.quality_recipe import ExternalRecipe
+from training.quality_set import make_set
+from training.recipe import AugmentSpec, BeatRecipe, BlindRecipe, read_recipe
+from training.results_folder import (
+    METRICS,
+    OPENINGS,
+    RECIPE,
+    RESULTS,
+    RUN,
+    VERDICT,
+    check_weights,
+    log_opening,
+    read_json,
+    read_metrics,
+    without_nulls,
+)
+from training.rhythm_model import RhythmModel
+from training.streams import CODES_PER_UNIT
+from training.tables import build
+from training.wearers import wearers_of
+from training.workshop import Workshop
+
+I8 = NDArray[np.int8]
+# calibration: every class and SNR alike; choosing: as they come, of the same side; judging: of the other
+Part = Literal["calibration", "choosing", "judging"]
+N_CALIBRATION = 1024
+N_CHOOSING = 4000
+CALIBRATION_HOURS = 3.0  # of the noise bench
+CALIBRATION_SEED = 20261121  # another draw than training's
+RATHER_CLEAN = 0.5  # of the soft label: what a logit above zero means
+CLEAN_STEPS = (0.05, 0.35, 0.65, 0.95)  # of the soft label, so of the SNR: 3, 9, 12 and 18 dB
+OPENED = "p3-ds2.json"
+COMPARISON = "P3, integers beside real numbers"
+UNKNOWN = -1  # of a truth: this window says nothing about this output
+
+IMAGE, SHAPE, RR, ROW = "image", "shape", "rr", "row"  # inputs, as the device calls its parts
+CLEAN, MORPHOLOGY, RHYTHM = "clean", "morphology", "rhythm"  # outputs: one logit each
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A trained net with what stands between its logits and an answer."""
+
+    recipe: ExternalRecipe | BeatRecipe | BlindRecipe
+    weights: Path
+    side: str  # which recordings judge it
+    thresholds: Mapping[str, float]  # of each output: a logit above is a yes
+    temperatures: Mapping[str, float]  # where training has chosen one
+    data: Mapping[str, str]  # recording -> digest of the windows that taught it
+    rhythm: RhythmModel | None = None
+    is_opened: bool = False  # figures of its judging side are known and logged
+
+
+def finished(folder: Path, seed: int) -> Finished:
+    """What stands in a results folder; weights that are not the run's are refused."""
+    recipe = read_recipe(folder / RECIPE)
+    weights = folder / f"weights-s{seed}.safetensors"
+    if seed not in recipe.seeds or not isinstance(recipe, ExternalRecipe | BeatRecipe | BlindRecipe):
+        raise ContractError(f"{folder}: expected a net with seed {seed} that ships, got {recipe.protocol}")
+    check_weights(folder, [weights.name])
+    if isinstance(recipe, ExternalRecipe):
+        metrics = read_metrics(folder / METRICS)
+        assert isinstance(metrics, ExternalMetrics)
+        scorer = f"{recipe.net} s{seed}"
+        threshold = next(
+            one.logit
+            for one in metrics.thresholds
+            if (one.scorer, one.view, one.chosen_on) == (scorer, SINGLE, MITBIH)
+        )
+        return Finished(
+            recipe=recipe,
+            weights=weights,
+            side="external-dev",
+            thresholds={CLEAN: threshold},
+            temperatures={},
+            data={},
+            is_opened=True,  # external-dev is looked at by everybody
+        )
+    path = folder / VERDICT
+    rule = build(VerdictRule, without_nulls(read_json(path)), where=str(path))
+    thresholds = {MORPHOLOGY: rule.abnormal}
+    if rule.rhythm is not None:
+        thresholds[RHYTHM] = rule.rhythm
+    return Finished(
+        recipe=recipe,
+        weights=weights,
+        side="DS2",
+        thresholds=thresholds,
+        temperatures={MORPHOLOGY: rule.temperature},
+        data=read_json(folder / RUN)["data"],
+        rhythm=rule.rhythm_model,
+        is_opened=(folder / OPENED).exists(),
+    )
+
+
+def auc_of(logits: NDArray[np.float64], truth: I8) -> float:
+    """Area under the ROC curve of the windows whose truth is known."""
+    known = truth != UNKNOWN
+    return roc_auc(ranked(logits[known], truth[known] == 1))
+
+
+def balanced_accuracy_of(says_yes: NDArray[np.bool_], truth: I8) -> float:
+    known = truth != UNKNOWN
+    return confusion(truth[known] == 1, says_yes[known]).balanced_accuracy
+
+
+def temperature_of(logits: NDArray[np.float64], truth: I8) -> float:
+    """T at which sigmoid(logit / T) is the chance of a yes."""
+    known = truth != UNKNOWN
+    return fit_temperature(logits[known], truth[known])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Windows:
+    """Windows of many recordings, in the device's order: inputs channels last, one truth for every output."""
+
+    inputs: Mapping[str, I8]
+    truths: Mapping[str, I8]  # output -> 1, 0 or UNKNOWN for each window
+    verdict: I8  # is anything of what the net looks for there: 1, 0 or UNKNOWN
+    recording: NDArray[np.int64]
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.recording)
+
+    def take(self, chosen: NDArray[np.int64]) -> "Windows":
+        return replace(
+            self,
+            inputs={name: x[chosen] for name, x in self.inputs.items()},
+            truths={name: y[chosen] for name, y in self.truths.items()},
+            verdict=self.verdict[chosen],
+            recording=self.recording[chosen],
+        )
+
+
+def stratified(strata: NDArray[np.int64], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """n windows, as many of each stratum as it has, the rest from the others; sorted."""
+    pools = [rng.permutation(np.flatnonzero(strata == one)) for one in np.unique(strata)]
+    taken: list[NDArray[np.int64]] = []
+    left = min(n, len(strata))
+    for done, pool in enumerate(sorted(pools, key=len)):
+        share = pool[: left // (len(pools) - done)]
+        taken.append(share)
+        left -= len(share)
+    return np.sort(np.concatenate(taken))
+
+
+def log_comparison(one: Finished) -> None:
+    """A look at DS2, for differences alone, is written down like any other."""
+    if not isinstance(one.recipe, ExternalRecipe):
+        digest = digest_of_file(one.weights)
+        log_opening(RESULTS / OPENINGS, recipe=one.recipe.name, protocol=COMPARISON, weights_sha256=[digest])
+
+
+def windows_of(one: Finished, part: Part, data: Path | None = None) -> Windows:
+    """The windows of one part.
+
+    data            Folder that holds the sets; without, the one that the environment names
+    """
+    workshop = Workshop(
+        data=data_folder(data), cache=Cache(CACHE.resolve()), workers=Workers(), tell=teller(sys.stderr)
+    )
+    match one.recipe:
+        case ExternalRecipe():
+            return _quality(one.recipe, part, workshop)
+        case BeatRecipe():
+            return _part_of_ds1(one, part, _beats(one, part, workshop), workshop)
+        case BlindRecipe():
+            return _part_of_ds1(one, part, _seconds(one, part, workshop), workshop)
+
+
+def _quality(recipe: ExternalRecipe, part: Part, workshop: Workshop) -> Windows:
+    if part == "judging":
+        dev = read_windows(workshop, "external-dev")
+        whole = _images(dev.codes_st_i8, dev.is_clean, dev.is_clean)
+        return replace(whole, recording=np.array(dev.recording), names=dev.names)
+    if part == "choosing":
+        bench = validation_of(recipe, workshop)
+        chosen = np.random.default_rng(CALIBRATION_SEED).permutation(len(bench))[:N_CHOOSING]
+    else:
+        bench = make_set(
+            workshop,
+            "train",
+            recipe.bench,
+            hours=CALIBRATION_HOURS,
+            seed=CALIBRATION_SEED,
+            records=recipe.train_records,
+        )
+        strata = np.digitize(bench.clean, CLEAN_STEPS)
+        chosen = stratified(strata, N_CALIBRATION, np.random.default_rng(CALIBRATION_SEED))
+    chosen = np.sort(chosen)
+    clean = bench.clean[chosen]
+    return _images(bench.windows(chosen), clean >= RATHER_CLEAN, clean >= CLEAN_ENOUGH)
+
+
+def _images(codes_st_i8: I8, is_rather_clean: NDArray[np.bool_], is_clean: NDArray[np.bool_]) -> Windows:
+    """[n, 32, 80] as the device keeps it, column by column: [n, 80, 32, 1]."""
+    return Windows(
+        inputs={IMAGE: np.ascontiguousarray(codes_st_i8.transpose(0, 2, 1))[..., None]},
+        truths={CLEAN: is_rather_clean.astype(np.int8)},
+        verdict=is_clean.astype(np.int8),
+        recording=np.zeros(len(is_clean), np.int64),
+        names=("noise bench",),
+    )
+
+
+def _beats(one: Finished, part: Part, workshop: Workshop) -> Windows:
+    recipe = one.recipe
+    assert isinstance(recipe, BeatRecipe)
+    members = members_of(recipe, _records(recipe, part), workshop)
+    _check_data(one, {member.name: member.digest for member in members})
+    kinds = np.concatenate([member.beats.classes for member in members])
+    shapes = np.concatenate([member.beats.shapes_ct_i8 for member in members])
+    rr = np.concatenate([member.beats.rr for member in members])
+    return Windows(
+        inputs={
+            SHAPE: np.ascontiguousarray(shapes.transpose(0, 2, 1))[:, None],
+            RR: np.rint(rr * RR_UNIT).astype(np.int8),
+        },
+        truths={MORPHOLOGY: _truth(kinds, "VF", "N-"), RHYTHM: _truth(kinds, "S", "N-")},
+        verdict=_truth(kinds, "SVF", "N-"),
+        recording=np.repeat(np.arange(len(members)), [len(member.beats.classes) for member in members]),
+        names=tuple(member.name for member in members),
+    )
+
+
+def _truth(kinds: NDArray[np.str_], positive: str, negative: str) -> I8:
+    found = np.select([np.isin(kinds, list(positive)), np.isin(kinds, list(negative))], [1, 0], UNKNOWN)
+    return found.astype(np.int8)
+
+
+def _seconds(one: Finished, part: Part, workshop: Workshop) -> Windows:
+    recipe = one.recipe
+    assert isinstance(recipe, BlindRecipe)
+    wearers = wearers_of(workshop, stream=recipe.stream, rule=recipe.rule, records=_records(recipe, part))
+    _check_data(one, {wearer.name: wearer.digest for wearer in wearers})
+    truth = np.clip(np.concatenate([np.array(one.labels) for one in wearers]), UNKNOWN, 1).astype(np.int8)
+    # A second that the recording does not fill has a window and no label.
+    units = np.concatenate([np.load(one.windows, mmap_mode="r")[: len(one.labels)] for one in wearers])
+    return Windows(
+        inputs={ROW: np.rint(units * CODES_PER_UNIT).astype(np.int8)[:, None, :, None]},
+        truths={MORPHOLOGY: truth},
+        verdict=truth,
+        recording=np.repeat(np.arange(len(wearers)), [len(one.labels) for one in wearers]),
+        names=tuple(one.name for one in wearers),
+    )
+
+
+def _records(recipe: BeatRecipe | BlindRecipe, part: Part) -> Sequence[str]:
+    return recipe.test_records if part == "judging" else recipe.train_records
+
+
+def _check_data(one: Finished, found: Mapping[str, str]) -> None:
+    """A net that was trained behind another front end is not calibrated behind this one."""
+    for name, digest in found.items():
+        if name in one.data and one.data[name] != digest:
+            raise DigestError(
+                f"{one.weights}: record {name}: expected windows {one.data[name][:12]}.. (run.json), "
+                f"got {digest[:12]}..; the front end has changed since, train again"
+            )
+
+
+def _part_of_ds1(one: Finished, part: Part, windows: Windows, workshop: Workshop) -> Windows:
+    rng = np.random.default_rng(CALIBRATION_SEED)
+    if part == "judging":
+        return windows
+    if part == "choosing":
+        return windows.take(np.sort(rng.permutation(len(windows))[:N_CHOOSING]))
+    kinds = np.stack([*windows.truths.values()]).astype(np.int64) - UNKNOWN
+    strata = np.ravel_multi_index(tuple(kinds), (3,) * len(kinds))
+    chosen = windows.take(stratified(strata, N_CALIBRATION, rng))
+    assert isinstance(one.recipe, BeatRecipe | BlindRecipe)
+    return _half_noisy(chosen, one.recipe.fit.augment, training_noise(workshop), rng)
+
+
+def _half_noisy(
+    windows: Windows, augment: AugmentSpec, noise_t: NDArray[np.float32], rng: np.random.Generator
+) -> Windows:
+    """Half of the windows under recorded noise, as strong as training adds it."""
+    name = ROW if ROW in windows.inputs else SHAPE
+    codes = windows.inputs[name].copy()
+    noisy = rng.permutation(len(codes))[: len(codes) // 2]
+    mix = Augment(
+        AugmentSpec(
+            noise_chance=1.0,
+            noise_snr_db_min=augment.noise_snr_db_min,
+            noise_snr_db_max=augment.noise_snr_db_max,
+            noise_rms_max=augment.noise_rms_max,
+        ),
+        torch.from_numpy(noise_t),
+    )
+    x_bct = torch.from_numpy(codes[noisy, 0].transpose(0, 2, 1).astype(np.float32) / CODES_PER_UNIT)
+    mixed = mix(x_bct, torch.Generator().manual_seed(CALIBRATION_SEED)).numpy()
+    codes[noisy, 0] = np.clip(np.rint(mixed * CODES_PER_UNIT), -128, 127).transpose(0, 2, 1)
+    return replace(windows, inputs={**windows.inputs, name: codes})
