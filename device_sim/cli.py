@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
             stack.enter_context(source.stopping_at_interrupt())
         on_chunk = stack.enter_context(_progress(source, args.seconds))
         trace, report, lines = _run(source, args, opened, on_chunk)
-    written = _write(trace, args)
+    written = _write(trace, lines, args)
     print(_summary(report, lines, written), file=sys.stderr)
     if not isinstance(source, LinkSource):
         return 0
@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     output.add_argument("--out", type=Path, metavar="F.npz", help="all columns, flags and beats")
     output.add_argument("--beats-out", type=Path, metavar="F.npy", help="the 128 Hz beat stream, int16 uV")
     output.add_argument(
-        "--picture", type=Path, metavar="F.png", help="ECG, scalogram and flags (or .svg, .pdf)"
+        "--picture", type=Path, metavar="F.png", help="ECG, scalogram, flags, verdicts (or .svg, .pdf)"
     )
     return parser
 
@@ -129,7 +129,7 @@ def _run(
 
     replay = Replay(source, seconds=args.seconds, on_chunk=seen)
     trace = Trace(source, delay_us=replay.delay_us, keep_samples=keep)
-    lines = VerdictLines(opened, delay_us=replay.delay_us, write=_write_line) if opened else None
+    lines = VerdictLines(opened, delay_us=replay.delay_us, write=_write_line, keep=keep) if opened else None
     keep_columns = keep or args.out is not None or args.beats_out is not None
     for stride in strides(_judged(replay, lines), replay.delay_us):
         if lines is None:
@@ -181,13 +181,13 @@ def column_records(stride: Stride, delay_us: int) -> Iterator[dict[str, object]]
         }
 
 
-def _write(trace: Trace, args: argparse.Namespace) -> list[Path]:
+def _write(trace: Trace, lines: VerdictLines | None, args: argparse.Namespace) -> list[Path]:
     if args.out is not None:
         trace.write_npz(args.out)
     if args.beats_out is not None:
         trace.write_beats(args.beats_out)
     if args.picture is not None:
-        draw(trace, args.picture)
+        draw(trace, args.picture, lines.lane() if lines else None)
     return [path for path in (args.out, args.beats_out, args.picture) if path is not None]
 
 

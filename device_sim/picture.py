@@ -1,5 +1,6 @@
 """A picture of a replay: the ECG, what the device makes of it, and what it flags."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +30,36 @@ FLAG_COLOURS = {
     Flag.GAP: "#30638e",
 }
 INK = "#22313f"
+WANTED, OTHERS = "#66a182", ("#d1495b", "#edae49", "#7d5ba6", "#30638e")
 
 
-def draw(trace: Trace, path: Path) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """One verdict, and the stretch it is drawn over."""
+
+    start_s: float
+    seconds: float
+    word: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """Verdicts in a row; `wanted` is the word that asks for nothing to be done."""
+
+    name: str
+    words: tuple[str, ...]
+    wanted: str
+    said: tuple[Said, ...]
+    are_beats: bool  # drawn as marks with their word, not as a band
+
+    def colour(self, word: str) -> str:
+        others = [one for one in self.words if one != self.wanted]
+        return WANTED if word == self.wanted else OTHERS[others.index(word) % len(OTHERS)]
+
+
+def draw(trace: Trace, path: Path, lane: Lane | None = None) -> None:
     """Draw to a file; its ending says which kind."""
-    figure = _figure(trace)
+    figure = _figure(trace, lane)
     write_whole(path, lambda stream: figure.savefig(stream, format=path.suffix[1:].lower(), dpi=130))
 
 
@@ -45,14 +71,17 @@ def check_drawable(path: Path) -> None:
         raise WristleadError(f"{path}: {MISSING}") from None
 
 
-def _figure(trace: Trace) -> "Figure":
+def _figure(trace: Trace, lane: Lane | None) -> "Figure":
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 7.2), layout="constrained")
     figure.get_layout_engine().set(h_pad=0.01, hspace=0.0)  # type: ignore[union-attr,call-arg]
-    heights = (2.2, 0.28, 3.2, 0.28, 1.0)
-    axes = figure.subplots(5, 1, sharex=True, height_ratios=heights)
-    ecg, high, wavelets, low, flags = axes
+    heights = (2.2, *((0.34,) if lane else ()), 0.28, 3.2, 0.28, 1.0)
+    axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+    ecg, *verdicts, high, wavelets, low, flags = axes
+    if lane is not None:
+        _draw_lane(verdicts[0], lane)
+        _name_words(ecg, lane)
     # Pooled to the width of the picture; one more column of padding than none keeps times exact.
     pool = max(1, -(-trace.flags_u8.size // WIDTH_POINTS))
     level_dbuv = (_pooled_max(trace.codes_ts_i8, pool).astype(np.float64) + 128) * DB_PER_CODE
@@ -103,6 +132,37 @@ def _ecg_limits_mv(x_mv: NDArray[np.float64], rate_hz: int) -> tuple[float, floa
     high_mv = float(np.median([part.max() for part in seconds if part.size]))
     margin_mv = max(0.05, 0.4 * (high_mv - low_mv))
     return low_mv - margin_mv, high_mv + margin_mv
+
+
+def _draw_lane(axes: "Axes", lane: Lane) -> None:
+    """A band of colours, or a mark for every beat."""
+    for word in lane.words:
+        said = [one for one in lane.said if one.word == word]
+        if lane.are_beats:
+            peaks_s = [one.start_s + one.seconds / 2 for one in said]
+            axes.vlines(peaks_s, 0.1, 0.9, colors=lane.colour(word), linewidth=2.5)
+        else:
+            bars = [(one.start_s, one.seconds) for one in said]
+            axes.broken_barh(bars, (0.08, 0.84), facecolors=lane.colour(word))
+    axes.set_ylim(0, 1)
+    axes.set_yticks([0.5], ["verdict"])
+    _without_frame(axes)
+
+
+def _name_words(axes: "Axes", lane: Lane) -> None:
+    """Colours and their words, beside the title."""
+    from matplotlib.patches import Patch
+
+    patches = [Patch(color=lane.colour(word), label=word) for word in lane.words]
+    axes.legend(
+        handles=patches,
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
+        ncols=len(patches),
+        frameon=False,
+        fontsize=9,
+        handlelength=0.9,
+    )
 
 
 def _draw_rows(

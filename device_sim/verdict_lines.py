@@ -4,9 +4,10 @@ import json
 from collections import Counter
 from collections.abc import Callable
 
-from device_sim.contract.labels import Labels
-from device_sim.contract.verdict import VerdictSpec
+from device_sim.contract.bundle import Bundle
+from device_sim.contract.inputs import InputKind
 from device_sim.frontend import Columns
+from device_sim.picture import Lane, Said
 from device_sim.pipeline import OpenBundle, verdict_of
 from device_sim.runner import NEEDS
 from device_sim.verdict import Verdict
@@ -21,7 +22,7 @@ class VerdictLines:
         self._opened, self._write, self._keep = opened, write, keep
         self._pipeline = opened.pipeline(delay_us=delay_us)
         self._counts: Counter[str] = Counter()
-        self.kept: list[Verdict] = []
+        self._kept: list[Verdict] = []
 
     def push(self, columns: Columns) -> None:
         self._take(self._pipeline.push(columns))
@@ -33,7 +34,7 @@ class VerdictLines:
         """The bundle and how often it said what; times are this machine's and stand by themselves."""
         bundle, backend = self._opened.bundle, self._opened.backend
         total = sum(self._counts.values())
-        words = list(dict.fromkeys(words_of(bundle.labels, verdict_of(bundle))))
+        words = words_of(bundle)
         said = ", ".join(
             f"{word} {self._counts[word]} ({self._counts[word] / total:.0%})"
             for word in words
@@ -45,6 +46,25 @@ class VerdictLines:
             f"verdicts: {total}" + (f": {said}" if said else ""),
         ]
 
+    def lane(self) -> Lane:
+        """What was said and when, to be drawn: a window in its middle, a beat at its R peak."""
+        bundle = self._opened.bundle
+        length_us = bundle.window.length_samples * 1_000_000 // bundle.window.rate_hz
+        is_beat = bundle.input is InputKind.BEAT
+        hop_us = length_us if is_beat else bundle.window.hop_us
+        said = tuple(
+            Said(start_s=(one.t0_us + (length_us - hop_us) / 2) / 1e6, seconds=hop_us / 1e6, word=one.label)
+            for one in self._kept
+        )
+        bad = verdict_of(bundle).unusable == bundle.labels.names[0]
+        return Lane(
+            name=bundle.name,
+            words=words_of(bundle),
+            wanted=bundle.labels.names[1 if bad else 0],
+            said=said,
+            are_beats=is_beat,
+        )
+
     def timing(self) -> str:
         """What the network took of this machine's time, apart from the front end."""
         mean_us, most_us = self._pipeline.network_us()
@@ -55,9 +75,10 @@ class VerdictLines:
             self._counts[verdict.label] += 1
             self._write(json.dumps(verdict.to_json()))
         if self._keep:
-            self.kept += verdicts
+            self._kept += verdicts
 
 
-def words_of(labels: Labels, spec: VerdictSpec) -> tuple[str, ...]:
-    """Every word a verdict may be, the most wanted last."""
-    return (spec.unusable, spec.undecided, *labels.names)
+def words_of(bundle: Bundle) -> tuple[str, ...]:
+    """Every word a verdict may be, once."""
+    spec = verdict_of(bundle)
+    return tuple(dict.fromkeys((spec.unusable, spec.undecided, *bundle.labels.names)))

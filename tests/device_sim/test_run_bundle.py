@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from device_sim.__main__ import main
 from device_sim.contract.bundle import write_bundle
 from device_sim.contract.inputs import InputKind
+from device_sim.frontend import columns_of
 from device_sim.pipeline import open_bundle
 from device_sim.runner import NEEDS, Backend
 from device_sim.sources import Samples
 from device_sim.synthetic import RAIL_UV, SyntheticSource, example_scene
+from device_sim.verdict_lines import VerdictLines
 from export.to_onnx import to_onnx
 from export.to_tflite import to_tflite
 from tests.device_sim.bundles import WINDOWS, bundle_of
@@ -101,7 +103,7 @@ def test_what_does_not_reproduce_its_vectors_says_nothing(
         (["tests", "--synthetic"], "manifest.json: expected a file of the bundle, found none"),
         (["--synthetic", "--backend", "core"], "--backend: expected a bundle beside it, got none"),
         (["{image}", "--synthetic", "--columns"], "--columns: means nothing beside a bundle"),
-        (["{image}"], "expected one of --synthetic, --file FILE and - (stdin), got 0"),
+        (["{image}"], "expected one of --synthetic, --file FILE"),
         (["{image}", "--synthetic", "--backend", "abacus"], "--backend: invalid choice: 'abacus'"),
     ],
 )
@@ -113,3 +115,31 @@ def test_what_makes_no_sense_is_refused_in_one_line(
     assert captured.out == ""
     assert message in captured.err
     assert captured.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("kind", [InputKind.IMAGE, InputKind.BEAT])
+def test_verdicts_are_drawn_where_they_were_said(kind: InputKind, bundles: Path) -> None:
+    with open_bundle(bundles / kind) as opened:
+        lines = VerdictLines(opened, delay_us=0, write=lambda line: None, keep=True)
+        lines.push(columns_of(example(12), rate_hz=256))
+        lines.finish()
+    lane = lines.lane()
+    assert len({lane.colour(word) for word in lane.words}) == len(lane.words)
+    if kind is InputKind.BEAT:
+        peaks_s = np.array([one.start_s + one.seconds / 2 for one in lane.said])
+        marks = SyntheticSource(example_scene(seconds=12)).annotations
+        assert marks is not None
+        beats_s = marks.indices_i64 / 256
+        assert np.abs(peaks_s[:, None] - beats_s).min(axis=1).max() < 0.03
+        assert (lane.wanted, lane.are_beats) == ("N", True)
+    else:
+        assert [(one.start_s, one.seconds) for one in lane.said] == [(2.0 + k, 1.0) for k in range(8)]
+        assert (lane.wanted, lane.are_beats) == ("clean", False)
+
+
+def test_a_picture_has_a_lane_of_verdicts(bundles: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the `report` extra is not installed")
+    path = tmp_path / "a.svg"
+    arguments = ["run", bundles / "beat", "--synthetic", "--seconds", "8", "--picture", path]
+    assert main([str(one) for one in arguments]) == 0
+    assert "<!-- verdict -->" in path.read_text()
