@@ -14,8 +14,8 @@ from device_sim.files import read_recording
 from device_sim.link import BAUD, Link, LinkClosed
 from device_sim.link_serve import KINDS, Stand, open_stand
 from device_sim.send_device import Device, Packet, bytes_each_of, text_packets
-from device_sim.send_line import FaultyLine, LineFaults, line_faults
-from device_sim.send_signal import disturbed
+from device_sim.send_line import FaultyLine, line_faults
+from device_sim.send_signal import disturbed, rails_of
 from device_sim.sources import Chunk, Source
 from device_sim.synthetic import SyntheticSource
 from device_sim.wire_codec import VERSION
@@ -37,10 +37,10 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     if (args.record is None) == (not args.synthetic):
         raise ContractError("wristlead send: expected a RECORD or --synthetic, got none or both")
+    faults = line_faults(args.line)
     seed = 1 if args.seed is None else args.seed
     source = _source(args)
     chunks = list(source) if args.synthetic else disturbed(source, args.noise or (), args.fault or (), seed)
-    faults = args.line or LineFaults()
     line = FaultyLine(faults, seed)
     stand = open_stand(args.port, baud=args.baud or BAUD)
     try:
@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
         if args.text:
             packets = text_packets(source, chunks)
         else:
-            device = _device(source, chunks, line, is_paced=not args.flat_out)
+            device = _device(source, chunks, line, args)
             packets = device.packets()
         pace = Pace(rate_hz=None if args.flat_out else source.rate_hz, drift_ppm=faults.drift_ppm)
         link = _met(stand)
@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, metavar="N", help="of the synthetic ECG (default: 30)")
     parser.add_argument("--flat-out", action="store_true", help="as fast as the host reads")
     parser.add_argument("--text", action="store_true", help="one integer a line instead of frames")
-    parser.add_argument("--line", type=line_faults, metavar="KIND=SHARE,..", help="what a bad line does")
+    parser.add_argument("--line", default="", metavar="KIND=SHARE,..", help="what a bad line does")
     options.add_file_options(parser)
     options.add_scene_options(parser)
     return parser
@@ -91,13 +91,15 @@ def _source(args: argparse.Namespace) -> Source:
     return read_recording(args.record, options.read_as(args)).source()
 
 
-def _device(source: Source, chunks: list[Chunk], line: FaultyLine, *, is_paced: bool) -> Device:
+def _device(source: Source, chunks: list[Chunk], line: FaultyLine, args: argparse.Namespace) -> Device:
+    is_railed = any(fault.kind == "rail" for fault in args.fault or ())
     return Device(
         source,
         chunks,
         bytes_each=bytes_each_of(chunks, name=source.name),
-        is_paced=is_paced,
+        is_paced=not args.flat_out,
         firmware=f"send/{VERSION}",
+        rails_counts=rails_of(source) if is_railed else None,
         restarts=line.restarts,
     )
 

@@ -29,15 +29,17 @@ def disturbed(source: Source, noises: Sequence[Noise], faults: Sequence[Fault], 
     uv_per_count = float(source.uv_per_count)
     x_uv = np.concatenate([_uv(chunk, uv_per_count) for chunk in chunks])
     x_uv = x_uv + sum((noise_uv(noise, scene, random) for noise in scene.noises), np.zeros(n_samples))
-    low_uv, high_uv = (
-        (-RAIL_UV, RAIL_UV)
-        if source.rails_counts is None
-        else (limit * uv_per_count for limit in source.rails_counts)
-    )
+    low_uv, high_uv = (limit * uv_per_count for limit in rails_of(source))
     x_uv = with_faults(x_uv, scene, random, rail_uv=high_uv)
     counts = np.rint(np.clip(x_uv, low_uv, high_uv) / uv_per_count).astype(np.int32)
     lead_off, lost = fault_mask(scene, "lead_off") == 1, fault_mask(scene, "gap") == 1
     return list(_cut(chunks, counts, lead_off, lost))
+
+
+def rails_of(source: Source) -> tuple[int, int]:
+    """The converter's rails; where a recording does not know them, those of the synthetic one."""
+    limit = int(RAIL_UV / source.uv_per_count)
+    return source.rails_counts or (-limit, limit)
 
 
 def _uv(chunk: Chunk, uv_per_count: float) -> NDArray[np.float64]:
