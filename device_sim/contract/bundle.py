@@ -25,8 +25,9 @@ from device_sim.contract.window import WindowSpec
 FORMAT = 1
 MANIFEST, WEIGHTS = "manifest.json", "weights.bin"
 MAX_MANIFEST_BYTES = 16 << 20
-MAX_FILE_BYTES = 256 << 20
+MAX_FILE_BYTES = 128 << 20
 MAX_FILES = 32
+MAX_FILES_BYTES = 256 << 20  # of all of them together
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -206,10 +207,11 @@ def _files(listed: Fields, folder: Path) -> dict[str, bytes]:
     names = tuple(listed.names())
     if len(names) > MAX_FILES:
         raise ContractError(f"{listed.where}: expected at most {MAX_FILES} files, got {len(names)}")
-    files = {}
+    files: dict[str, bytes] = {}
     for name in names:
         _check_file_name(name)
-        stated, raw = listed.text(name), _read(folder, name, MAX_FILE_BYTES)
+        room_bytes = MAX_FILES_BYTES - sum(map(len, files.values()))
+        stated, raw = listed.text(name), _read(folder, name, min(MAX_FILE_BYTES, room_bytes))
         found = hashlib.sha256(raw).hexdigest()
         if found != stated:
             raise DigestError(f"{folder / name}: expected sha256 {stated[:12]!r}.., got {found[:12]}..")
