@@ -19,7 +19,7 @@ from device_sim.link import BAUD, Link, LinkClosed
 from device_sim.link_serve import KINDS, Stand, open_stand
 from device_sim.pipeline import Pipeline, open_bundle
 from device_sim.runner import Backend, Runner, model_in, open_runner
-from device_sim.send import Pace
+from device_sim.send import FIRST_QUESTION_S, Pace
 from device_sim.send_device import Device, bytes_each_of
 from device_sim.sources import Source
 from device_sim.synthetic import SyntheticSource
@@ -202,7 +202,10 @@ def serve(device: Device, stand: Stand, pace: Pace) -> None:
     for packet in device.packets():
         while True:
             left_s = pace.left_s(packet.due_index)
+            was_alone = link is None
             link = _attended(device, stand, link, min(max(left_s, 0.0), LOOK_S))
+            if pace.is_flat_out and was_alone and link is not None:
+                link = _attended(device, stand, link, FIRST_QUESTION_S)
             if left_s <= LOOK_S and not (pace.is_flat_out and link is None):
                 break
         time.sleep(max(0.0, pace.left_s(packet.due_index)))
