@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import nn
@@ -10,13 +11,15 @@ from device_sim.contract.inputs import InputKind
 from device_sim.fingerprint import frontend_sha256
 from device_sim.options import OneLineParser
 from export.calibration import Calibration, Question, floats_of, to_json
-from export.checkpoint import content, net_of, sha256_of
-from export.choose import Material, candidates
+from export.checkpoint import checkpoint_of, content, net_of, sha256_of
+from export.choose import Candidate, Material, candidates
 from export.flips import real_logits
 from export.float_graph import F64
 from export.shipped import KINDS, Rhythm
 from export.shipping_list import add_list, chosen
+from export.tune import tuned
 from training.evaluate import Finished, Windows, finished, temperature_of, windows_of
+from training.fakequant import TuneSpec
 
 
 def main(argv: Sequence[str]) -> int:
@@ -27,53 +30,76 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     for shipment in chosen(args.list, args.name):
         one = finished(shipment.results, shipment.seed)
+        calibration, choosing = (windows_of(one, part, args.data) for part in ("calibration", "choosing"))
+        print(f"{shipment.name}: {len(calibration)} windows calibrate, {len(choosing)} choose")
         net = net_of(content(one.weights), one.weights, one.recipe.net)
-        calibration_part, choosing = (
-            windows_of(one, part, args.data) for part in ("calibration", "choosing")
+        kind, rhythm = kind_of(calibration), _rhythm(one)
+        material = _material(shipment.name, net, one, calibration, choosing)
+        best = _best(material)
+        if shipment.tune_epochs:
+            spec = TuneSpec(epochs=shipment.tune_epochs)
+            windows = windows_of(one, "tuning", args.data)
+            net = tuned(net, kind, rhythm, best.plain.graph, windows.inputs, spec, _tell)
+            shipment.weights.write_bytes(checkpoint_of(net))
+            floats = floats_of(net, name=shipment.name, kind=kind, rhythm=rhythm)
+            best = _best(replace(material, floats=floats))
+        made = Calibration(
+            name=shipment.name,
+            net=one.recipe.net,
+            weights_sha256=sha256_of(content(shipment.weights)),
+            input=kind,
+            frontend_sha256=frontend_sha256(kind),
+            questions=material.questions,
+            rhythm=rhythm,
+            method=best.of_all.method,
+            equalisation=best.of_all.equalisation,
+            ranges=best.of_all.ranges,
+            bias_steps=best.of_all.bias_steps,
         )
-        print(f"{shipment.name}: {len(calibration_part)} windows calibrate, {len(choosing)} choose")
-        made = calibrated(shipment.name, net, one, calibration_part, choosing)
         shipment.calibration.write_text(to_json(made))
         print(f"wrote {shipment.calibration}", file=sys.stderr)
     return 0
 
 
-def calibrated(
-    name: str, net: nn.Module, one: Finished, calibration: Windows, choosing: Windows
-) -> Calibration:
-    """Every candidate a line; the one that changes fewest verdicts is what stands in the file."""
+def _material(name: str, net: nn.Module, one: Finished, calibration: Windows, choosing: Windows) -> Material:
     kind = kind_of(calibration)
-    rhythm = Rhythm(weights=one.rhythm.weights, bias=one.rhythm.bias) if one.rhythm else None
-    floats = floats_of(net, name=name, kind=kind, rhythm=rhythm)
+    floats = floats_of(net, name=name, kind=kind, rhythm=_rhythm(one))
     specs = KINDS[kind].inputs
     logits = real_logits(floats, specs, choosing.inputs)
-    questions = _questions(one, logits, choosing)
-    material = Material(
+    return Material(
         floats=floats,
         specs=specs,
-        questions=questions,
+        questions=_questions(one, logits, choosing),
         calibration_i8=calibration.inputs,
         choosing_i8=choosing.inputs,
         choosing_logits=logits,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    of_all: Candidate
+    plain: Candidate  # of those whose layers are the net's own
+
+
+def _best(material: Material) -> Best:
+    """Every candidate a line; fewest changed verdicts win."""
     found = []
     for candidate in candidates(material):
         found.append(candidate)
         print(f"  {candidate}", flush=True)
-    best = min(found, key=lambda candidate: candidate.rank)
-    return Calibration(
-        name=name,
-        net=one.recipe.net,
-        weights_sha256=sha256_of(content(one.weights)),
-        input=kind,
-        frontend_sha256=frontend_sha256(kind),
-        questions=questions,
-        rhythm=rhythm,
-        method=best.method,
-        equalisation=best.equalisation,
-        ranges=best.ranges,
-        bias_steps=best.bias_steps,
+    return Best(
+        min(found, key=lambda one: one.rank),
+        min((one for one in found if not one.equalisation), key=lambda one: one.rank),
     )
+
+
+def _rhythm(one: Finished) -> Rhythm | None:
+    return Rhythm(weights=one.rhythm.weights, bias=one.rhythm.bias) if one.rhythm else None
+
+
+def _tell(number: int, loss: float) -> None:
+    print(f"  epoch {number}: {loss:.5f} of the logits' variance lost to rounding", flush=True)
 
 
 def kind_of(windows: Windows) -> InputKind:

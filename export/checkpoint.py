@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from device_sim.contract.errors import ContractError
@@ -20,6 +20,11 @@ def content(path: Path) -> bytes:
 
 def sha256_of(raw: bytes) -> str:
     return hashlib.sha256(raw).hexdigest()
+
+
+def checkpoint_of(net: nn.Module) -> bytes:
+    """The same weights give the same bytes."""
+    return save({name: value.contiguous() for name, value in net.state_dict().items()})
 
 
 def net_of(weights: bytes, where: Path, name: str) -> nn.Module:

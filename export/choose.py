@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from device_sim.contract.graph import Graph
 from export.bias_correction import correct_biases
 from export.calibrate import Method, Range, calibrate, rounded
 from export.calibration import Question, bias_steps
@@ -30,6 +31,7 @@ class Candidate:
     equalisation: Exponents
     ranges: Mapping[str, Range]
     bias_steps: Mapping[str, tuple[int, ...]]
+    graph: Graph
     answers: Answers
     sqnr_db: Mapping[str, float]  # of every output
 
@@ -86,6 +88,7 @@ def _candidate(material: Material, method: Method, exponents: Exponents) -> Cand
         equalisation=exponents,
         ranges=ranges,
         bias_steps=bias_steps(plain, graph),
+        graph=graph,
         answers=answers(material.choosing_logits, graph, material.choosing_i8, thresholds),
         sqnr_db={name: ratios[name] for name in thresholds},
     )

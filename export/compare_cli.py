@@ -37,10 +37,12 @@ def compared(shipment: Shipment, data: Path | None) -> Comparison:
     """One bundle's networks on its judging side."""
     one = finished(shipment.results, shipment.seed)
     calibration = from_json(content(shipment.calibration), str(shipment.calibration))
-    calibration.check_weights(content(one.weights), one.weights)
-    net = net_of(content(one.weights), one.weights, calibration.net)
-    floats = floats_of(net, name=calibration.name, kind=calibration.input, rhythm=calibration.rhythm)
-    graph = graph_of(net, calibration)
+    weights = content(shipment.weights)
+    calibration.check_weights(weights, shipment.weights)
+    # The real numbers are those of training, also where other weights ship.
+    trained = net_of(content(one.weights), one.weights, calibration.net)
+    floats = floats_of(trained, name=calibration.name, kind=calibration.input, rhythm=calibration.rhythm)
+    graph = graph_of(net_of(weights, shipment.weights, calibration.net), calibration)
     windows = windows_of(one, "judging", data)
     log_comparison(one)
     logits = real_logits(floats, calibration.kind.inputs, windows.inputs)

@@ -11,6 +11,7 @@ from device_sim.contract.errors import ContractError
 from device_sim.contract.fields import Fields
 
 MAX_SEED = 2**31 - 1
+MAX_EPOCHS = 100
 LIST = Path("models/models.toml")
 
 
@@ -28,10 +29,13 @@ class Shipment:
     results: Path  # folder of `wristlead train`
     seed: int
     budget: Budget
+    tune_epochs: int = 0  # quantisation-aware ones, where ranges alone lose too much
 
     @property
     def weights(self) -> Path:
-        return self.results / f"weights-s{self.seed}.safetensors"
+        """Those that ship."""
+        tuned = "-int8" if self.tune_epochs else ""
+        return self.results / f"weights-s{self.seed}{tuned}.safetensors"
 
     @property
     def calibration(self) -> Path:
@@ -59,6 +63,7 @@ def _shipment(name: str, read: Fields, path: Path) -> Shipment:
         results=Path(os.path.normpath(path.parent / read.text("results"))),
         seed=read.integer("seed", 0, MAX_SEED),
         budget=budget_from_json(read.object("budget")),
+        tune_epochs=read.integer("tune_epochs", 0, MAX_EPOCHS) if read.has("tune_epochs") else 0,
     )
     read.done()
     return made

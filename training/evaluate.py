@@ -53,8 +53,9 @@ from training.workshop import Workshop
 
 I8 = NDArray[np.int8]
 # calibration: every class and SNR alike; choosing: as they come, of the same side; judging: of the other
-Part = Literal["calibration", "choosing", "judging"]
-N_CALIBRATION = 1024
+# tuning: like calibration, and more of it
+Part = Literal["calibration", "tuning", "choosing", "judging"]
+N_CALIBRATION, N_TUNING = 1024, 4096
 N_CHOOSING = 4000
 CALIBRATION_HOURS = 3.0  # of the noise bench
 CALIBRATION_SEED = 20261121  # another draw than training's
@@ -218,7 +219,7 @@ def _quality(recipe: ExternalRecipe, part: Part, workshop: Workshop) -> Windows:
             records=recipe.train_records,
         )
         strata = np.digitize(bench.clean, CLEAN_STEPS)
-        chosen = stratified(strata, N_CALIBRATION, np.random.default_rng(CALIBRATION_SEED))
+        chosen = stratified(strata, _n(part), np.random.default_rng(CALIBRATION_SEED))
     chosen = np.sort(chosen)
     clean = bench.clean[chosen]
     return _images(bench.windows(chosen), clean >= RATHER_CLEAN, clean >= CLEAN_ENOUGH)
@@ -277,6 +278,10 @@ def _seconds(one: Finished, part: Part, workshop: Workshop) -> Windows:
     )
 
 
+def _n(part: Part) -> int:
+    return N_TUNING if part == "tuning" else N_CALIBRATION
+
+
 def _records(recipe: BeatRecipe | BlindRecipe, part: Part) -> Sequence[str]:
     return recipe.test_records if part == "judging" else recipe.train_records
 
@@ -299,7 +304,7 @@ def _part_of_ds1(one: Finished, part: Part, windows: Windows, workshop: Workshop
         return windows.take(np.sort(rng.permutation(len(windows))[:N_CHOOSING]))
     kinds = np.stack([*windows.truths.values()]).astype(np.int64) - UNKNOWN
     strata = np.ravel_multi_index(tuple(kinds), (3,) * len(kinds))
-    chosen = windows.take(stratified(strata, N_CALIBRATION, rng))
+    chosen = windows.take(stratified(strata, _n(part), rng))
     assert isinstance(one.recipe, BeatRecipe | BlindRecipe)
     return _half_noisy(chosen, one.recipe.fit.augment, training_noise(workshop), rng)
 

@@ -146,7 +146,8 @@ def tune(
         ]
     wanted = [torch.cat([_listed(part)[k] for part in parts]) for k in range(len(_listed(parts[0])))]
     running = IntegerLike(tuned, codes)
-    optimizer = torch.optim.Adam(tuned.parameters(), lr=spec.lr)
+    trained = [parameter for parameter in tuned.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.Adam(trained, lr=spec.lr)
     n_steps = spec.epochs * -(-_length(inputs) // spec.batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_steps)
     generator = torch.Generator().manual_seed(seed)
