@@ -204,6 +204,58 @@ def test_bytes_that_nobody_signed(folder: Path, name: str, data: st.DataObject) 
     assert said or not changed or name == "manifest.json"  # white space between two fields says nothing
 
 
+@pytest.mark.parametrize(
+    ("way", "value", "message"),
+    [
+        (
+            "frontend_sha256",
+            "xyz",
+            "bundle.frontend_sha256: expected a SHA-256 (64 hexadecimal digits), got 'xyz'",
+        ),
+        ("frontend_sha256", "", "bundle.frontend_sha256: expected it beside a verdict, found none"),
+        ("frontend_sha256", 64 * "0", "test-beat: frontend_sha256: expected "),
+        ("labels", ["N", "V"], "verdict.questions: expected one for each label but the first, 1, got 2"),
+        ("window.rate_hz", 256, "window.rate_hz: expected 128 (input beat), got 256"),
+        ("window.uv_per_lsb", 1, "window.uv_per_lsb: expected 32 (input beat), got 1"),
+        ("input", "image", "window.rate_hz: expected 256 (input image), got 128"),
+        (
+            "input",
+            "blind",
+            "graph: input 'shape': expected a shape of (1, 1, 128, 1) or (1, 128) (input blind)",
+        ),
+        ("input", "signal", "input: expected one of image, beat, blind, got signal: nothing feeds it yet"),
+        ("verdict", [], "verdict: expected an object, got list of 0"),
+        ("verdict.undecided", "", "verdict.undecided: expected 1..64 printable characters, got ''"),
+        ("verdict.unusable", 7, "verdict: unusable: expected a text, got 7"),
+        ("verdict.mean_windows", 0, "verdict: mean_windows: expected a whole number 1..16, got 0"),
+        ("verdict.mean_hops", 1.5, "verdict: mean_hops: expected a whole number 1..64, got 1.5"),
+        ("verdict.flag_limits.wander", 3, "verdict.flag_limits: expected rail, flat, lead_off"),
+        ("verdict.flag_limits.rail", -1, "flag_limits: rail: expected a whole number 0..4096, got -1"),
+        ("verdict.questions", [], "verdict.questions: expected at least one, got none"),
+        ("verdict.questions.0.output", "op0.out", "verdict.questions: expected an output of one code"),
+        ("verdict.questions.0.accept_q8", 10**9, "accept_q8: expected a whole number -33024..33024"),
+        ("verdict.questions.0.accept_q8", -512, "expected reject_q8 < accept_q8"),
+        ("verdict.questions.1.hold_q8", True, "hold_q8: expected a whole number 0..33024, got True"),
+        ("verdict.questions.1.score_q15", [0] * 255, "score_q15: expected 256 entries, got 255"),
+        ("verdict.questions.1.score_q15.0", 32768, "score_q15: expected 0..32768, never falling"),
+        ("verdict.questions.1.surprise", 1, "'surprise': no field of this format"),
+        ("budget.window_us", 0, "budget: window_us: expected a whole number 1..2147483647, got 0"),
+        ("budget.price", 3, "'price': no field of this format"),
+        ("metrics.graph_sha256", 64 * "a", "these figures belong to another network"),
+        ("metrics.figures.0.int8", "good", "int8: expected a number, got 'good'"),
+        ("metrics.figures.0.on", None, "on: expected a text, got None"),
+    ],
+)
+def test_a_signed_lie_about_verdicts_is_refused_with_its_field(
+    folder: Path, way: str, value: Any, message: str
+) -> None:
+    with restored(folder) as manifest:
+        put(manifest, tuple(int(key) if key.isdigit() else key for key in way.split(".")), value)
+        sign(folder, manifest)
+        said = opened_or_refused(folder)
+    assert message in said
+
+
 @pytest.mark.parametrize("command", ["run", "show", "parity"])
 def test_a_command_refuses_in_one_line_with_exit_code_two(
     command: str, pristine: Path, capsys: pytest.CaptureFixture[str]
