@@ -61,6 +61,11 @@ ROOMS = {
         install=f"{CHECKOUT} '.[export]'",
     ),
     "bench": Room(module="benchmarks.cli", summary="count cost and size", install=f"{CHECKOUT} '.[mcu]'"),
+    "mcu": Room(
+        module="benchmarks.mcu_cli",
+        summary="images, cost and checks on microcontrollers",
+        install=f"{CHECKOUT} '.[mcu]'",
+    ),
     "gate": Room(
         module="benchmarks.gate_cli",
         summary="hold a bundle's cost against a budget",

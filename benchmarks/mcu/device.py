@@ -2,6 +2,7 @@
 
 import re
 import struct
+import subprocess
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,12 +15,14 @@ from benchmarks.mcu import image
 from benchmarks.mcu.emulator import LIBRARY, Emulator
 from benchmarks.mcu.image import PORT, ZIG, Image, Symbol, plain
 from benchmarks.mcu.targets import Memory, Target
+from benchmarks.sheet import number, sheet
 from device_sim.contract.bundle import Bundle
 from device_sim.contract.errors import ContractError
 from device_sim.contract.inputs import HOP_SAMPLES, InputKind, Part, parts_of
 from export import to_c
 
 RATE_HZ = 256
+STACK_S, STACK_BPM = 12.0, 200.0  # long enough for windows of every kind
 MAX_INSTRUCTIONS = 20_000_000_000
 STAGES = ("harness", "front end", "beats", "network")  # enum region of device_main.c
 HARNESS = {
@@ -49,7 +52,7 @@ class Sizes:
     sections: tuple[tuple[str, int], ...]
     flash_by_object: Mapping[str, int]
     ram_by_object: Mapping[str, int]
-    stack_bytes: int  # measured
+    stack_bytes: int | None  # measured; None where no emulator has the core
 
     @property
     def flash_bytes(self) -> int:
@@ -59,7 +62,7 @@ class Sizes:
     @property
     def ram_bytes(self) -> int:
         """Static memory and stack of a product."""
-        return sum(n for name, n in self.ram_by_object.items() if name != "harness") + self.stack_bytes
+        return sum(n for name, n in self.ram_by_object.items() if name != "harness") + (self.stack_bytes or 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,9 +112,9 @@ def feeding(bundle: Bundle) -> tuple[str, ...]:
     return (*places, f"WL_WINDOW_HOP={hop // HOP_SAMPLES if bundle.input is InputKind.IMAGE else hop}")
 
 
-def run(of: Image, played: Drive) -> Stream:
+def run(of: Image, played: Drive, emulator: Emulator | None = None) -> Stream:
     """A stretch of ECG from the first sample on."""
-    emulator = Emulator(of)
+    emulator = emulator or Emulator(of)
     emulator.run(jobs={"wl_job": played.job()}, max_instructions=MAX_INSTRUCTIONS)
     status, n_columns, _, n_beats, n_windows = struct.unpack("<5I", emulator.read("wl_result")[:20])
     if status or not n_columns:
@@ -130,7 +133,7 @@ def ecg(seconds: float, heart_rate_bpm: float = 70.0) -> Drive:
     return drive.ecg(RATE_HZ, seconds, heart_rate_bpm)
 
 
-def sizes_of(of: Image, stack_bytes: int) -> Sizes:
+def sizes_of(of: Image, stack_bytes: int | None) -> Sizes:
     """Every byte of the sections is somebody's: what no symbol holds is start-up and padding."""
     homes = _homes()
     flash: Counter[str] = Counter()
@@ -177,3 +180,42 @@ def _homes() -> Mapping[str, str]:
         for name in re.findall(r"^\w[\w \*]*?\b(wl_\w+)\(", path.read_text(encoding="ascii"), re.MULTILINE):
             found[name] = path.name
     return found
+
+
+def stack_bytes(bundle: Bundle, folder: Path, core: Target, *, compiler: str = ZIG) -> int | None:
+    """By painting, on the emulated core; None where no emulator of this route has the core."""
+    if core.unicorn_cpu is None:
+        return None
+    return run(build(bundle, folder, core, compiler=compiler), ecg(STACK_S, STACK_BPM)).stack_bytes
+
+
+def build_library(bundle: Bundle, folder: Path, core: Target, *, compiler: str = ZIG) -> Path:
+    """The same sources as a shared library, for boards that run Linux."""
+    source, out = folder / "c", folder / f"libwl_model-{core.name}.so"
+    to_c.to_c(bundle, source)
+    flags = ("-std=c99", "-O2", "-shared", "-fPIC", f"-I{source / 'include'}")
+    files = sorted(map(str, (source / "src").glob("*.c")))
+    command = [*image.compile_command(core, compiler), *flags, *files, "-o", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        raise ContractError(f"{out.name}: does not build: {lines[0]}")
+    return out
+
+
+def sizes_text(of: Image, sizes: Sizes, board: str) -> str:
+    """By section and by object; the harness is what a product replaces by its own drivers."""
+    stack = "not measured: no emulator here has this core" if sizes.stack_bytes is None else None
+    sections = [(name, number(n)) for name, n in sizes.sections]
+    objects = [
+        (name, number(sizes.flash_by_object.get(name, 0)), number(sizes.ram_by_object.get(name, 0)))
+        for name in dict.fromkeys((*sizes.flash_by_object, *sizes.ram_by_object))
+    ]
+    objects.append(("stack", "0", stack or number(sizes.stack_bytes or 0)))
+    objects.append(("without the harness", number(sizes.flash_bytes), number(sizes.ram_bytes)))
+    return "\n\n".join(
+        [
+            sheet(f"{of.path.stem} for {board}: bytes by section", ("section", "bytes"), sections),
+            sheet("Bytes by object", ("object", "flash", "RAM"), objects),
+        ]
+    )

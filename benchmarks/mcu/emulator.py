@@ -1,18 +1,22 @@
 """Runs a Cortex-M image in Unicorn and counts every instruction: by function, by region, by class."""
 
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
 
 from benchmarks.mcu import hook
-from benchmarks.mcu.hook import Audit, Layout, Place, Times, count_instructions
+from benchmarks.mcu.hook import Layout, Place, Strict, Times, count_instructions
 from benchmarks.mcu.image import Image, Symbol, plain, require
 from device_sim.contract.errors import BudgetExceeded, ContractError
 
 __all__ = ["LIBRARY", "Emulator", "count_instructions"]
 PAINT = 0xA5
 STACK_ROOM = 16 << 10
+STRICT = ("ldrd", "strd", "ldm", "stm", "vldr", "vstr", "vldm", "vstm")
 SYSTEM_START, SYSTEM_BYTES = 0xE000E000, 0x1000  # where reset lets the FPU be used
 # What a compiler calls of its own accord: counted for the function that needed it.
 LIBRARY = ("mem", "__aeabi_", "__mem", "compiler_rt.")
@@ -25,12 +29,10 @@ class Emulator:
     image: Image
     shared: tuple[str, ...] = ()  # functions that are charged to their callers, as the library's are
     in_python: bool = False  # count without the compiled hook
-    audited: bool = False  # watch every access to memory: slow
     counts: Counter[str] = field(default_factory=Counter)  # by function
     charged: Counter[tuple[str, str]] = field(default_factory=Counter)  # by (function, who called it or "")
     regions: Counter[int] = field(default_factory=Counter)  # by the argument of the last wl_mark
     stack_bytes: int = 0
-    audit: Audit | None = None
 
     def __post_init__(self) -> None:
         require("unicorn")
@@ -82,8 +84,6 @@ class Emulator:
             for symbol, content in jobs.items():
                 self.write(symbol, content)
             counter.forget()
-            if self.audited:
-                self.audit = hook.attach_audit(self._uc, self.image.target.memory.ram_start)
             self._uc.emu_start(main | 1, halt)
         except UcError as error:
             at = self._function_at(self._uc.reg_read(UC_ARM_REG_PC))
@@ -103,6 +103,27 @@ class Emulator:
         """Every block that ran, with its code."""
         for place, times in self._places.items():
             yield place, times, bytes(self._uc.mem_read(place.address, place.size))
+
+    def strict_places(self) -> dict[int, str]:
+        """Where instructions ran that a core refuses on an unaligned address, and this emulator does not."""
+        found: dict[int, str] = {}
+        for place, _, code in self.blocks():
+            for address, _, mnemonic, operands in decoder().disasm_lite(code, place.address):
+                if mnemonic.startswith(STRICT):
+                    found[address] = f"{mnemonic} {operands}"
+        return found
+
+    def watch(self, places: dict[int, str]) -> dict[int, Strict]:
+        """Before a run: meter these instructions."""
+        from unicorn import arm_const
+
+        made = {}
+        for address, text in places.items():
+            base = re.search(r"\[(\w+)", text) or re.search(r" (\w+)!?,", text)
+            assert base is not None, text
+            register = getattr(arm_const, f"UC_ARM_REG_{base.group(1).upper()}")
+            made[address] = hook.watch(self._uc, address, register)
+        return made
 
     def function_of(self, place: Place) -> str:
         """Whose the block is: its function's, or its caller's where it is shared."""
@@ -150,6 +171,17 @@ class Emulator:
         if symbol not in self.image.symbols:
             raise ContractError(f"{self.image.path.name}: no symbol {symbol}")
         return self.image.symbols[symbol]
+
+
+@cache
+def decoder() -> Any:
+    """Thumb, as every Cortex-M has it; what is no instruction is passed over."""
+    require("capstone")
+    import capstone
+
+    made = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
+    made.skipdata = True
+    return made
 
 
 def _pages(n_bytes: int) -> int:

@@ -1,8 +1,5 @@
-/* What the emulator calls before every block, and in an audit before every access to memory. */
+/* What the emulator calls before every block, and before instructions that need an aligned address. */
 #include <stdint.h>
-
-#define UC_MEM_READ 16 /* enum uc_mem_type */
-#define MAX_UNALIGNED 64
 
 struct cell {
     uint32_t address, size, caller, region;
@@ -27,13 +24,11 @@ struct hook {
     uint32_t is_full;
 };
 
-struct audit {
+/* An instruction that a core refuses on an address that is no multiple of four, and the emulator does not. */
+struct strict {
     int (*read_register)(void *uc, int number, void *value);
-    uint64_t n_reads, n_writes, n_flash_reads, n_unaligned;
-    uint32_t ram_start;
-    int32_t pc;
-    uint32_t unaligned[MAX_UNALIGNED]; /* addresses of instructions */
-    uint32_t n_places;
+    uint64_t n, n_unaligned;
+    int32_t base;           /* the register that addresses; what is added to it is a multiple of four */
 };
 
 /** Thumb: a first halfword of 0b11101.. and above opens a four-byte instruction. */
@@ -94,23 +89,13 @@ void on_block(void *uc, uint64_t address64, uint32_t size, void *user)
         h->stop(uc);
 }
 
-void on_access(void *uc, int type, uint64_t address, int size, int64_t value, void *user)
+void on_strict(void *uc, uint64_t address, uint32_t size, void *user)
 {
-    struct audit *a = user;
-    uint32_t pc, i;
+    struct strict *s = user;
+    uint32_t base = 0;
 
-    (void)value;
-    if (type == UC_MEM_READ)
-        a->n_reads++;
-    else
-        a->n_writes++;
-    a->n_flash_reads += type == UC_MEM_READ && address < a->ram_start;
-    if ((address & (uint64_t)(size - 1)) == 0)
-        return;
-    a->n_unaligned++;
-    a->read_register(uc, a->pc, &pc);
-    for (i = 0; i < a->n_places && a->unaligned[i] != pc; i++)
-        ;
-    if (i == a->n_places && i < MAX_UNALIGNED)
-        a->unaligned[a->n_places++] = pc;
+    (void)address, (void)size;
+    s->read_register(uc, s->base, &base);
+    s->n++;
+    s->n_unaligned += (base & 3) != 0;
 }

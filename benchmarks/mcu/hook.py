@@ -14,7 +14,6 @@ from device_sim.contract.errors import ContractError
 
 SOURCE = Path(__file__).with_name("hook.c")
 N_CELLS = 1 << 17
-MAX_UNALIGNED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +80,13 @@ class Hook(ctypes.Structure):
     ]
 
 
-class Audit(ctypes.Structure):
-    """struct audit of hook.c: what a run did to memory."""
+class Strict(ctypes.Structure):
+    """struct strict of hook.c."""
 
     _fields_ = [
         ("read_register", ctypes.c_void_p),
-        *((name, ctypes.c_uint64) for name in ("n_reads", "n_writes", "n_flash_reads", "n_unaligned")),
-        ("ram_start", ctypes.c_uint32),
-        ("pc", ctypes.c_int32),
-        ("unaligned", ctypes.c_uint32 * MAX_UNALIGNED),
-        ("n_places", ctypes.c_uint32),
+        *((name, ctypes.c_uint64) for name in ("n", "n_unaligned")),
+        ("base", ctypes.c_int32),
     ]
 
 
@@ -116,11 +112,15 @@ def _address(function: Any) -> int:
     return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
-def _add_hook(uclib: ctypes.CDLL, uc: Any, kind: int, function: Any, user: ctypes.Structure) -> None:
+def _add_hook(
+    uclib: ctypes.CDLL, uc: Any, kind: int, function: Any, user: ctypes.Structure, at: int | None = None
+) -> None:
+    """Everywhere, or at one address."""
+    begin, end = (1, 0) if at is None else (at, at)
     handle = ctypes.c_size_t()
     status = uclib.uc_hook_add(
         uc._uch, ctypes.byref(handle), ctypes.c_int(kind), ctypes.c_void_p(_address(function)),
-        ctypes.byref(user), ctypes.c_uint64(1), ctypes.c_uint64(0),
+        ctypes.byref(user), ctypes.c_uint64(begin), ctypes.c_uint64(end),
     )  # fmt: skip
     if status:
         raise ContractError(f"unicorn: refused a hook: status {status}")
@@ -222,18 +222,17 @@ def counter(layout: Layout, *, in_python: bool = False) -> Counter:
     return PythonCounter(layout) if in_python or native() is None else NativeCounter(layout)
 
 
-def attach_audit(uc: Any, ram_start: int) -> Audit:
-    """Every access from now on: how many, and which instructions make unaligned ones."""
-    from unicorn import UC_HOOK_MEM_READ, UC_HOOK_MEM_WRITE
-    from unicorn.arm_const import UC_ARM_REG_PC
+def watch(uc: Any, address: int, base_register: int) -> Strict:
+    """An instruction that needs an aligned address: how often it ran, and how often without one."""
+    from unicorn import UC_HOOK_CODE
 
     found = native()
     if found is None:
-        raise ContractError("the check of unaligned accesses needs the compiled hook; it did not build")
+        raise ContractError("the check of alignment needs the compiled hook; it did not build")
     library, uclib = found
-    audit = Audit(read_register=_address(uclib.uc_reg_read), ram_start=ram_start, pc=UC_ARM_REG_PC)
-    _add_hook(uclib, uc, UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE, library.on_access, audit)
-    return audit
+    strict = Strict(read_register=_address(uclib.uc_reg_read), base=base_register)
+    _add_hook(uclib, uc, UC_HOOK_CODE, library.on_strict, strict, address)
+    return strict
 
 
 def count_instructions(code: bytes) -> int:

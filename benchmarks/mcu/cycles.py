@@ -1,0 +1,164 @@
+"""From executed instructions to modelled cycles: a histogram of classes, an interval for each core."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+from benchmarks.mcu.emulator import Emulator, decoder
+from device_sim.contract.board import Flash
+from device_sim.contract.errors import ContractError
+
+
+class Class(StrEnum):
+    """What an instruction keeps busy."""
+
+    PLAIN = "plain"  # arithmetic, multiplication, everything of one cycle
+    LOAD = "load"
+    LOAD_NEXT = "load after load or store"
+    STORE = "store"
+    MANY = "multiple, words"  # LDM, STM, PUSH, POP, LDRD, STRD: counted by registers
+    MANY_START = "multiple"
+    BRANCH = "branch"
+    DIVIDE = "divide"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    low: float
+    high: float
+
+    def __add__(self, other: "Interval") -> "Interval":
+        return Interval(low=self.low + other.low, high=self.high + other.high)
+
+    def times(self, factor: float) -> "Interval":
+        return Interval(low=self.low * factor, high=self.high * factor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Histogram:
+    """What one region executed."""
+
+    classes: Mapping[Class, int]
+    n_taken: int  # blocks that were not entered from the instruction before them
+    code_bytes: int  # fetched
+
+    @property
+    def instructions(self) -> int:
+        return sum(n for kind, n in self.classes.items() if kind is not Class.MANY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """Cycles of each class at zero wait states, lowest and highest; taken: what a taken branch adds."""
+
+    cycles: Mapping[Class, tuple[float, float]]
+    taken: tuple[float, float]
+    scale: tuple[float, float] = (1, 1)
+
+
+IN_ORDER: Mapping[Class, tuple[float, float]] = {
+    Class.PLAIN: (1, 1),
+    Class.LOAD: (2, 2),
+    Class.LOAD_NEXT: (1, 2),
+    Class.STORE: (1, 1),
+    Class.MANY: (1, 1),
+    Class.MANY_START: (1, 1),
+    Class.BRANCH: (1, 1),
+    Class.DIVIDE: (2, 12),
+}
+MODELS = {
+    "cortex-m0plus": Model(cycles={**IN_ORDER, Class.LOAD_NEXT: (2, 2), Class.STORE: (2, 2)}, taken=(1, 2)),
+    "cortex-m4": Model(cycles=IN_ORDER, taken=(1, 3)),
+    "cortex-m33": Model(cycles={**IN_ORDER, Class.LOAD: (1, 2)}, taken=(1, 3)),
+    # Two issues a cycle and branches predicted: between half a cycle and one for each instruction.
+    "cortex-m7": Model(
+        cycles={**dict.fromkeys(Class, (1, 1)), Class.DIVIDE: (2, 12)}, taken=(0, 0), scale=(0.5, 1)
+    ),
+}
+
+
+def model_of(core: str) -> Model:
+    if core not in MODELS:
+        raise ContractError(f"{core or 'this board'}: expected a core with a model ({', '.join(MODELS)})")
+    return MODELS[core]
+
+
+def cycles(histogram: Histogram, model: Model) -> Interval:
+    """At zero wait states."""
+    low, high = (
+        sum(n * model.cycles[kind][side] for kind, n in histogram.classes.items())
+        + histogram.n_taken * model.taken[side]
+        for side in (0, 1)
+    )
+    return Interval(low=low * model.scale[0], high=high * model.scale[1])
+
+
+def stalls(histogram: Histogram, flash: Flash | None) -> Interval:
+    """What flash adds: nothing where a cache holds it all; every line, and every load as a constant, else."""
+    if flash is None or flash.wait_states == 0:
+        return Interval(low=0, high=0)
+    n_loads = histogram.classes.get(Class.LOAD, 0) + histogram.classes.get(Class.LOAD_NEXT, 0)
+    lines = histogram.code_bytes / flash.line_bytes
+    if flash.has_cache:
+        # Loops fit a cache; constants that are read once do not: a miss for each line of them at most.
+        return Interval(low=0, high=flash.wait_states * n_loads * 4 / flash.line_bytes)
+    return Interval(low=flash.wait_states * lines, high=flash.wait_states * (lines + n_loads))
+
+
+def histograms(emulator: Emulator) -> Mapping[int, Histogram]:
+    """By region."""
+    classes: dict[int, Counter[Class]] = {}
+    taken: Counter[int] = Counter()
+    fetched: Counter[int] = Counter()
+    for place, times, code in emulator.blocks():
+        of = classes.setdefault(place.region, Counter())
+        for kind, n in _classes(code).items():
+            of[kind] += n * times.entered
+        taken[place.region] += times.jumped
+        fetched[place.region] += len(code) * times.entered
+    return {
+        region: Histogram(classes=of, n_taken=taken[region], code_bytes=fetched[region])
+        for region, of in classes.items()
+    }
+
+
+@cache
+def _classes(code: bytes) -> Counter[Class]:
+    """A block's instructions."""
+    found: Counter[Class] = Counter()
+    before_was_memory = False
+    for _, _, mnemonic, operands in decoder().disasm_lite(code, 0):
+        name = mnemonic.split(".")[0]
+        is_memory = False
+        if name.startswith(("push", "pop", "ldm", "stm", "vpush", "vpop", "vldm", "vstm")):
+            found[Class.MANY_START] += 1
+            found[Class.MANY] += _registers(operands)
+        elif name.startswith(("ldrd", "strd")):
+            found[Class.MANY_START] += 1
+            found[Class.MANY] += 2
+        elif name.startswith(("ldr", "vldr")):
+            found[Class.LOAD_NEXT if before_was_memory else Class.LOAD] += 1
+            is_memory = True
+        elif name.startswith(("str", "vstr")):
+            found[Class.STORE] += 1
+            is_memory = True
+        elif name.startswith(("sdiv", "udiv")):
+            found[Class.DIVIDE] += 1
+        elif name.startswith(("cbz", "cbnz", "tbb", "tbh", "bl", "bx")) or _is_branch(name):
+            found[Class.BRANCH] += 1
+        else:
+            found[Class.PLAIN] += 1
+        before_was_memory = is_memory
+    return found
+
+
+def _is_branch(name: str) -> bool:
+    conditions = ("eq", "ne", "hs", "lo", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le", "al")
+    return name == "b" or (name.startswith("b") and name[1:] in conditions)
+
+
+def _registers(operands: str) -> int:
+    """Of a list such as {r4-r6, lr}, which capstone writes out one by one."""
+    return operands[operands.index("{") :].count(",") + 1

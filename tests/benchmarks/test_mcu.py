@@ -1,0 +1,203 @@
+"""Boards, images and checks: every board is read, a missing tool is skipped by name and never passed."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import board_cost
+from benchmarks.mcu import check, cycles, device, image, model, qemu
+from benchmarks.mcu.cycles import Class, Histogram, Interval
+from benchmarks.mcu.emulator import Emulator
+from benchmarks.mcu.targets import M4, TARGETS
+from device_sim.__main__ import main
+from device_sim.contract.board import Flash, Power, read_board
+from device_sim.contract.bundle import Bundle, write_bundle
+from device_sim.contract.errors import ContractError
+from tests.benchmarks.nets import bundle_of
+from tests.golden.networks import Sketch
+
+UNALIGNED = """
+#include <stdint.h>
+static volatile uint32_t words[4];
+int main(void);
+__attribute__((noinline)) int main(void)
+{
+    uint32_t a, b;
+    char *odd = (char *)words + 2;
+
+    __asm volatile("ldr %0, [%1]" : "=r"(a) : "r"(odd));
+    __asm volatile("ldrd %0, %1, [%2]" : "=r"(a), "=r"(b) : "r"(words));
+    __asm volatile("ldrd %0, %1, [%2, #4]" : "=r"(a), "=r"(b) : "r"(odd));
+    return (int)(a + b);
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def beat(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bundle, Path]:
+    s = Sketch("beat", 3)
+    x = s.conv(s.input("shape", 1, 128, 2), 4, (1, 5), stride=(1, 4))
+    bundle = bundle_of(s.graph(s.dense(s.reshape(x, 31 * 4), 1)))
+    folder = tmp_path_factory.mktemp("bundles") / "beat"
+    write_bundle(bundle, folder)
+    return bundle, folder
+
+
+@pytest.mark.parametrize("name", board_cost.board_names())
+def test_every_board_is_read(name: str) -> None:
+    board = board_cost.board_named(name)
+    assert board.core in ("", *TARGETS)
+    assert board.power is None or board.power.source
+
+
+def test_the_boards_are_those_promised() -> None:
+    assert set(board_cost.board_names()) == {
+        *("nrf52840", "nrf5340", "stm32l476", "stm32f746", "stm32h743", "rp2040", "rp2350"),
+        *("apollo4_plus", "apollo510", "esp32_s3", "pi_zero_2w", "pi_4", "pi_5"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("format = 1\n", "name: expected the field"),
+        ('format = 1\nname = "x"\ncore = ""\nclock_hz = 0\n', "clock_hz: expected a whole number 1.."),
+        ("format = [", "expected TOML"),
+    ],
+)
+def test_a_board_with_a_fault_is_one_line(text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(text)
+    with pytest.raises(ContractError, match=said):
+        read_board(path)
+
+
+def test_an_unknown_board_is_answered_with_the_known(
+    beat: tuple[Bundle, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["mcu", "build", str(beat[1]), "--board", "arduino"]) == 2
+    assert "expected one of apollo4_plus, apollo510" in capsys.readouterr().err
+
+
+def test_the_sizes_add_up_to_the_image(
+    beat: tuple[Bundle, Path], mcu_extra: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "beat.elf"
+    assert main(["mcu", "build", str(beat[1]), "--board", "nrf52840", "--out", str(out)]) == 0
+    built = image.read_image(out, M4)
+    sizes = device.sizes_of(built, 100)
+    assert sum(sizes.flash_by_object.values()) == built.flash_bytes
+    assert sum(sizes.ram_by_object.values()) == built.ram_bytes
+    assert sizes.flash_bytes == built.flash_bytes - sizes.flash_by_object["harness"]
+    assert {"model", "kernels", "front end", "beats", "tables"} <= set(sizes.flash_by_object)
+    said = capsys.readouterr().out
+    assert all(f"  {name} " in said for name in ("stack", "arena", "kernels", ".text"))
+
+
+def test_a_device_that_is_too_small_does_not_link(
+    beat: tuple[Bundle, Path], mcu_extra: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (board_cost.BOARDS / "nrf52840.toml").read_text()
+    path = tmp_path / "small.toml"
+    path.write_text(text.replace("flash_bytes = 1_048_576", "flash_bytes = 8_192"))
+    assert main(["mcu", "build", str(beat[1]), "--board", str(path)]) == 2
+    assert "will not fit in region 'FLASH'" in capsys.readouterr().err
+
+
+def test_the_cost_on_a_board_is_an_interval_and_says_what_is_modelled(
+    beat: tuple[Bundle, Path], mcu_extra: None
+) -> None:
+    bundle, _ = beat
+    board = board_cost.board_named("nrf52840")
+    cost = board_cost.measure(bundle, board, heart_rate_bpm=180)
+    assert cost.windows_a_second == 3
+    assert set(cost.stages) == {"front end", "beats", "network"}
+    assert 0 < cost.load.low < cost.load.high < 0.05
+    said = board_cost.text(cost, 225)
+    assert "Modelled: 180 beats a minute" in said
+    assert "recalled, not looked up again" in said
+
+
+def test_cycles_follow_the_classes() -> None:
+    ran = Histogram(
+        classes={Class.PLAIN: 10, Class.LOAD: 2, Class.MANY_START: 1, Class.MANY: 4}, n_taken=3, code_bytes=64
+    )
+    assert ran.instructions == 13
+    assert cycles.cycles(ran, cycles.model_of("cortex-m4")) == Interval(
+        low=10 + 4 + 5 + 3, high=10 + 4 + 5 + 9
+    )
+    assert cycles.stalls(ran, Flash(wait_states=2, line_bytes=16, has_cache=False)) == Interval(
+        low=8, high=12
+    )
+    assert cycles.stalls(ran, None) == Interval(low=0, high=0)
+    with pytest.raises(ContractError, match="expected a core with a model"):
+        cycles.model_of("cortex-m55")
+
+
+def test_a_histogram_holds_every_instruction_that_was_counted(
+    beat: tuple[Bundle, Path], mcu_extra: None, tmp_path: Path
+) -> None:
+    built = device.build(beat[0], tmp_path, M4)
+    emulator = Emulator(built)
+    device.run(built, device.ecg(3), emulator)
+    regions = cycles.histograms(emulator)
+    assert {region: of.instructions for region, of in regions.items()} == emulator.regions
+
+
+def test_half_a_load_lasts_twice_as_long() -> None:
+    power = Power(supply_mv=3000, run_ua=2000, sleep_ua=2, source="x", is_checked=True)
+    assert power.mean_ua(0.5) == 1001
+    assert power.days(240.24, 0.5) == pytest.approx(10)
+
+
+def test_an_access_that_a_core_refuses_is_found(mcu_extra: None, tmp_path: Path) -> None:
+    source = tmp_path / "odd.c"
+    source.write_text(UNALIGNED)
+    built = image.build([*image.port_sources("x.c")[:1], source], tmp_path / "odd.elf")
+    first, second = Emulator(built), Emulator(built)
+    first.run(jobs={}, max_instructions=10_000)
+    watched = second.watch(first.strict_places())
+    second.run(jobs={}, max_instructions=10_000)
+    assert sorted(int(strict.n_unaligned) for strict in watched.values())[-1] == 1
+    assert sum(int(strict.n_unaligned) for strict in watched.values()) == 1
+
+
+def test_every_core_passes_and_a_second_emulator_counts_the_same(
+    beat: tuple[Bundle, Path], mcu_extra: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "COUNTED", (M4,))
+    results = check.check(beat[0])
+    assert [one.check for one in results] == ["bytes", "alignment", "QEMU", "QEMU"]
+    expected = True if qemu.is_installed() else None
+    assert [one.passed for one in results] == [True, True, expected, expected]
+
+
+def test_an_absent_tool_is_skipped_by_name(
+    beat: tuple[Bundle, Path], mcu_extra: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(qemu, "is_installed", lambda: False)
+    monkeypatch.setattr(check, "COUNTED", ())
+    (result,) = check.check(beat[0])
+    assert result.passed is None
+    assert "qemu-system-arm: apt install qemu-system-arm" in check.text([result])
+    assert "skipped" in check.text([result])
+
+
+def test_other_bytes_fail_the_check(
+    beat: tuple[Bundle, Path],
+    mcu_extra: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(qemu, "is_installed", lambda: False)
+    monkeypatch.setattr(check, "COUNTED", (M4,))
+    monkeypatch.setattr(model, "hash_here", lambda graph, windows: 0)
+    assert main(["mcu", "check", str(beat[1])]) == 1
+    assert "bytes      FAILED" in capsys.readouterr().out
+
+
+def test_an_image_without_a_front_end_s_input_is_refused(mcu_extra: None, tmp_path: Path) -> None:
+    s = Sketch("odd", 3)
+    bundle = bundle_of(s.graph(s.dense(s.input("x", 7), 1)))
+    with pytest.raises(ContractError, match="expected a shape of"):
+        device.build(bundle, tmp_path, M4)
