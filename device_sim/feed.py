@@ -172,20 +172,22 @@ class BeatFeed:
         self._uv = np.concatenate([self._uv, columns.beat_uv_i16])
         self._flags.push(columns.flags_u8)
         self._peaks += self._detector.push(columns.beat_uv_i16).tolist()
-        seen = self._first + len(self._uv)
-        n = 0
-        for k, peak in enumerate(self._peaks):
-            is_last = k + 1 == len(self._peaks)
-            is_settled = not is_last or seen >= peak + PATIENCE_SAMPLES + SETTLED_SAMPLES
-            is_flagged = self._flags.n_columns * SAMPLES_A_COLUMN >= peak + WINDOW_SAMPLES // 2
-            if not (is_settled and is_flagged and seen >= peak + REACH_SAMPLES):
-                break
-            n += 1
-        return self._taken(n)
+        flagged_to = self._flags.n_columns * SAMPLES_A_COLUMN
+        return self._taken(self._n_ready(SETTLED_SAMPLES, flagged_to))
 
     def finish(self) -> Windows:
-        self._uv = np.concatenate([self._uv, np.zeros(REACH_SAMPLES, np.int16)])
-        return self._taken(len(self._peaks))
+        """Nothing will follow; the last beat, whose next one nobody saw, is not judged."""
+        return self._taken(self._n_ready(0, self._first + len(self._uv)))
+
+    def _n_ready(self, settled_samples: int, flagged_to: int) -> int:
+        """Beats from the oldest on of which all is known: what follows, the window, its flags."""
+        seen = self._first + len(self._uv)
+        for n, peak in enumerate(self._peaks):
+            is_last = n + 1 == len(self._peaks)
+            known_to = peak + PATIENCE_SAMPLES + settled_samples if is_last else peak + REACH_SAMPLES
+            if seen < known_to or flagged_to < peak + WINDOW_SAMPLES // 2:
+                return n
+        return len(self._peaks)
 
     def _taken(self, n: int) -> Windows:
         shapes = np.empty((n, WINDOW_SAMPLES, 2), np.int8)

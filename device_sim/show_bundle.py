@@ -98,7 +98,9 @@ def _verdict_facts(bundle: Bundle) -> Iterator[tuple[str, str]]:
         return
     for n, (question, label) in enumerate(zip(spec.questions, bundle.labels.names[1:], strict=True)):
         yield "" if n else "verdict", _question(question, label)
-    yield "", f"otherwise {bundle.labels.names[0]}; between the thresholds {spec.undecided}{_mean(spec)}"
+    has_band = any(_has_band(question) for question in spec.questions)
+    band = f"; between the thresholds {spec.undecided}" if has_band else ""
+    yield "", f"otherwise {bundle.labels.names[0]}{band}{_mean(spec)}"
     limits = ", ".join(f"{flag} {spec.flag_limits[flag]}" for flag in FLAGS if flag in spec.flag_limits)
     yield "rule", f"{spec.unusable} with more flagged columns than {limits}" if limits else "none"
 
@@ -106,11 +108,15 @@ def _verdict_facts(bundle: Bundle) -> Iterator[tuple[str, str]]:
 def _question(question: Question, label: str) -> str:
     at = min(max((question.accept_q8 + 128 >> 8) + 128, 0), len(question.score_q15) - 1)
     score = question.score_q15[at] / ONE_Q15
-    hold = f", kept for {question.hold_q8 / 256:g} more" if question.hold_q8 else ""
-    return (
-        f"{label} from code {question.accept_q8 / 256:g} of {question.output} on (score {score:.2f}), "
-        f"not up to {question.reject_q8 / 256:g}{hold}"
-    )
+    band = f", no up to {question.reject_q8 / 256:.4g}" if _has_band(question) else ""
+    hold = f", kept for {question.hold_q8 / 256:.4g} more" if question.hold_q8 else ""
+    accept = f"from code {question.accept_q8 / 256:.4g} of {question.output} on"
+    return f"{label} {accept} (score {score:.2f}){band}{hold}"
+
+
+def _has_band(question: Question) -> bool:
+    """Codes lie between a yes and a no: those next to each other leave none."""
+    return question.accept_q8 - question.reject_q8 > 1
 
 
 def _mean(spec: VerdictSpec) -> str:

@@ -74,7 +74,7 @@ def test_a_bundle_tells_what_it_is(bundle: Path, capsys: pytest.CaptureFixture[s
     assert facts["bundle"] == f"test-beat {known.digest}"
     assert facts["labels"] == "N, V, S"
     assert facts["verdict"].startswith(
-        "V from code 9 of op5.out on (score 0.52), not up to 7, kept for 0.5 more"
+        "V from code 9 of op5.out on (score 0.52), no up to 7, kept for 0.5 more"
     )
     assert facts["rule"] == "unusable with more flagged columns than rail 4, flat 7, lead_off 0, gap 8"
     assert facts["front end"].endswith(", this core's")
