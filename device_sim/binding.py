@@ -203,8 +203,13 @@ def _declare_wire(library: ctypes.CDLL) -> None:
         ctypes.c_uint8,
     ]
     library.wl_frame_put_samples.restype = ctypes.c_int32
-    library.wl_frame_samples.argtypes = [ctypes.POINTER(Frame), ctypes.c_void_p]
-    library.wl_frame_samples.restype = ctypes.c_int32
+    library.wl_frames_samples.argtypes = [
+        ctypes.c_void_p,
+        ctypes.c_size_t,
+        ctypes.c_void_p,
+        ctypes.POINTER(ctypes.c_size_t),
+    ]
+    library.wl_frames_samples.restype = ctypes.c_size_t
 
 
 def as_counts(counts: object) -> NDArray[np.int32]:

@@ -10,7 +10,7 @@ from device_sim.contract.errors import StreamError
 from device_sim.frontend import Flag
 from device_sim.sources import Gap, Samples
 from device_sim.wire import Answer, Column, DeviceError, End, FrameType, Hello, Judged, Query, Status
-from device_sim.wire_codec import VERSION, Decoder, content_of
+from device_sim.wire_codec import VERSION, Decoder, Frames, Run, content_of
 
 Message = Hello | Status | Column | Judged | Query | Answer | DeviceError | End
 Event = Samples | Gap | Message
@@ -67,17 +67,10 @@ class Deframer:
     def feed(self, received: bytes, at_s: float) -> list[Event]:
         """Everything these bytes complete, in order; neighbouring samples in one piece."""
         events: list[Event] = []
-        for frame in self._decoder.frames(received):
-            if frame.version != VERSION:
-                raise StreamError(
-                    f"{self._name}: expected protocol {VERSION}, got {frame.version}; "
-                    "update wristlead, or the device's firmware"
-                )
-            if frame.type == FrameType.SAMPLES:
-                self._samples(frame, at_s, events)
-            else:
-                self._flush(events)
-                self._message(frame, events)
+        for frames in self._decoder.frames(received):
+            at = 0
+            while at < frames.n_frames:
+                at += self._taken(frames, at, at_s, events)
         self._flush(events)
         return events
 
@@ -91,36 +84,51 @@ class Deframer:
         self._n_out += n_samples
         return gap
 
-    def _samples(self, frame: binding.Frame, at_s: float, events: list[Event]) -> None:
-        block = self._decoder.block(frame)
-        if block is None:
+    def _taken(self, frames: Frames, at: int, at_s: float, events: list[Event]) -> int:
+        """One message, or all samples that continue one another; how many frames that were."""
+        frame = frames[at]
+        if frame.version != VERSION:
+            raise StreamError(
+                f"{self._name}: expected protocol {VERSION}, got {frame.version}; "
+                "update wristlead, or the device's firmware"
+            )
+        if frame.type != FrameType.SAMPLES:
+            self._flush(events)
+            self._message(frame, events)
+            return 1
+        run = frames.run(at)
+        if run is None:
             raise StreamError(
                 f"{self._name}: SAMPLES: expected as many bytes as it counts, got {frame.n_payload}; "
                 "the device speaks another dialect: compare its firmware with docs/protocol.md"
             )
-        counts, n_behind = block.counts_i32, 0
+        self._samples(run, at_s, events)
+        return run.n_frames
+
+    def _samples(self, run: Run, at_s: float, events: list[Event]) -> None:
+        counts, n_behind = run.counts_i32, 0
         if self._next is not None:
-            ahead = (block.first_index - self._next) % INDEX_MODULUS
-            n_behind = (self._next - block.first_index) % INDEX_MODULUS
-            if self._is_restart(frame.session, ahead, n_behind, at_s):
-                self._restarted(block.first_index, at_s, events)
+            ahead = (run.first_index - self._next) % INDEX_MODULUS
+            n_behind = (self._next - run.first_index) % INDEX_MODULUS
+            if self._is_restart(run.session, ahead, n_behind, at_s):
+                self._restarted(run.first_index, at_s, events)
                 n_behind = 0
             elif n_behind <= LATE_SAMPLES:
-                self.tally.n_late += n_behind > 0 and n_behind >= counts.size
+                self.tally.n_late += min(run.n_frames, n_behind * run.n_frames // max(1, counts.size))
             else:
                 self._flush(events)
                 events.append(Gap(first_index=self._n_out, n_samples=ahead, estimated=False))
                 self._n_out += ahead
-                self._next = block.first_index
+                self._next = run.first_index
                 n_behind = 0
-        self._session, self._is_reopened = frame.session, False
+        self._session, self._is_reopened = run.session, False
         if n_behind >= counts.size:
             return
-        if self._pending and self._pending_line != block.line:
+        if self._pending and self._pending_line != run.line:
             self._flush(events)
         self._pending.append(counts[n_behind:])
-        self._pending_line = block.line
-        self._next = (block.first_index + counts.size) % INDEX_MODULUS
+        self._pending_line = run.line
+        self._next = (run.first_index + counts.size) % INDEX_MODULUS
         self._last_s = at_s
 
     def _is_restart(self, session: int, ahead: int, n_behind: int, at_s: float) -> bool:

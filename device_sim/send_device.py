@@ -97,9 +97,7 @@ class Device:
 
     def asked(self, received: bytes) -> bytes:
         """The answers to what a host sent; nothing to what is no frame."""
-        return b"".join(
-            self._said(one) for frame in self._host.frames(received) for one in self._answer(frame)
-        )
+        return b"".join(self._said(one) for frame in self._host.each(received) for one in self._answer(frame))
 
     @property
     def _block_samples(self) -> int:

@@ -1,6 +1,7 @@
 """The two ends of a wire, through the C codec: frames to bytes, bytes to frames."""
 
 import ctypes
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +17,13 @@ FRAMES_AT_ONCE = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """The content of a SAMPLES frame."""
+class Run:
+    """The samples of some SAMPLES frames that continue one another."""
 
     first_index: int
     counts_i32: NDArray[np.int32]
+    n_frames: int
+    session: int
     line: int
 
 
@@ -62,6 +65,39 @@ class Encoder:
         return self._bytes.raw[:n_bytes]
 
 
+class Frames:
+    """Some frames in the order they came."""
+
+    def __init__(self, room: "ctypes.Array[binding.Frame]", n_frames: int) -> None:
+        self.n_frames = n_frames
+        self._room = room
+        self._core = binding.core()
+
+    def __getitem__(self, at: int) -> binding.Frame:
+        return self._room[at]
+
+    def run(self, at: int) -> Run | None:
+        """The samples from one frame on; None where it contradicts itself."""
+        counts = np.empty((self.n_frames - at) * SAMPLES_A_FRAME[2], np.int32)
+        n_counts = ctypes.c_size_t()
+        n_frames = self._core.wl_frames_samples(
+            ctypes.addressof(self._room) + at * ctypes.sizeof(binding.Frame),
+            self.n_frames - at,
+            counts.ctypes.data,
+            n_counts,
+        )
+        if n_frames == 0:
+            return None
+        first = self._room[at]
+        return Run(
+            first_index=int.from_bytes(bytes(first.payload[:4]), "little"),
+            counts_i32=counts[: n_counts.value].copy(),
+            n_frames=n_frames,
+            session=first.session,
+            line=first.payload[6],
+        )
+
+
 class Decoder:
     """The other end: bytes in any portions, whole frames out."""
 
@@ -69,7 +105,6 @@ class Decoder:
         self._core = binding.core()
         self._wire = binding.Wire()
         self._core.wl_wire_init(self._wire)
-        self._counts = np.empty(SAMPLES_A_FRAME[2], np.int32)
 
     @property
     def n_frames(self) -> int:
@@ -80,28 +115,20 @@ class Decoder:
         """Stretches between two zeros that were no frame."""
         return int(self._wire.n_damaged)
 
-    def frames(self, received: bytes) -> list[binding.Frame]:
-        """The frames that these bytes complete."""
-        whole: list[binding.Frame] = []
+    def frames(self, received: bytes) -> Iterator[Frames]:
+        """The frames that these bytes complete, in portions."""
         while received:
             room = (binding.Frame * FRAMES_AT_ONCE)()
             n_found = ctypes.c_size_t()
             n_taken = self._core.wl_wire_decode(
                 self._wire, received, len(received), room, FRAMES_AT_ONCE, n_found
             )
-            whole += room[: n_found.value]
             received = received[n_taken:]
-        return whole
+            yield Frames(room, n_found.value)
 
-    def block(self, frame: binding.Frame) -> Block | None:
-        """The content of a SAMPLES frame; None where it contradicts itself."""
-        n_samples = self._core.wl_frame_samples(frame, self._counts.ctypes.data)
-        if n_samples < 0:
-            return None
-        first_index = int.from_bytes(bytes(frame.payload[:4]), "little")
-        return Block(
-            first_index=first_index, counts_i32=self._counts[:n_samples].copy(), line=frame.payload[6]
-        )
+    def each(self, received: bytes) -> list[binding.Frame]:
+        """The same frames, one by one."""
+        return [found[at] for found in self.frames(received) for at in range(found.n_frames)]
 
 
 def content_of(frame: binding.Frame) -> bytes:

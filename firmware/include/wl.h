@@ -350,6 +350,16 @@ int32_t wl_frame_put_samples(struct wl_frame *frame, uint32_t first_index, const
 int32_t wl_frame_samples(const struct wl_frame *frame, int32_t *counts);
 
 /**
+ * The counts of SAMPLES frames that continue one another
+ * frames, n           In the order they came
+ * counts              Out, room for n * WL_WIRE_SAMPLES_16
+ * n_counts            Out: how many
+ * return              Frames from the first on that are of one version, session and line, each beginning
+ *                     where the one before ended; 0 where the first is no sound SAMPLES frame
+ */
+size_t wl_frames_samples(const struct wl_frame *frames, size_t n, int32_t *counts, size_t *n_counts);
+
+/**
  * A frame as it goes over the wire
  * bytes               Out, room for WL_WIRE_BYTES
  * return              How many bytes, the closing zero included

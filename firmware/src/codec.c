@@ -92,6 +92,29 @@ int32_t wl_frame_samples(const struct wl_frame *frame, int32_t *counts)
     return n;
 }
 
+static int continues(const struct wl_frame *frame, const struct wl_frame *first, uint32_t next)
+{
+    return frame->version == first->version && frame->session == first->session &&
+           wl_frame_get(frame, 6, 1) == wl_frame_get(first, 6, 1) && wl_frame_get(frame, 0, 4) == next;
+}
+
+size_t wl_frames_samples(const struct wl_frame *frames, size_t n, int32_t *counts, size_t *n_counts)
+{
+    uint32_t next = n ? wl_frame_get(frames, 0, 4) : 0;
+    size_t k = 0;
+
+    *n_counts = 0;
+    for (; k < n && frames[k].type == WL_FRAME_SAMPLES && continues(frames + k, frames, next); k++) {
+        int32_t found = wl_frame_samples(frames + k, counts + *n_counts);
+
+        if (found < 0)
+            break;
+        *n_counts += (size_t)found;
+        next += (uint32_t)found;
+    }
+    return k;
+}
+
 /* Frames are shorter than 254 bytes, so no block of COBS is ever full and none goes on in the next. */
 size_t wl_wire_encode(const struct wl_frame *frame, uint8_t *bytes)
 {

@@ -109,6 +109,49 @@ static void check_samples(void)
     CHECK_EQUAL("empty", -1, wl_frame_samples(&frame, counts));
 }
 
+/** n frames of four samples that continue one another. */
+static void ramp(uint32_t n)
+{
+    for (uint32_t k = 0; k < n; k++) {
+        const int32_t four[4] = {(int32_t)(4 * k), (int32_t)(4 * k + 1), (int32_t)(4 * k + 2), (int32_t)(4 * k + 3)};
+
+        wl_frame_begin(frames + k, WL_FRAME_SAMPLES, 3, (uint8_t)k);
+        wl_frame_put_samples(frames + k, 0xFFFFFFFAu + 4 * k, four, 4, 2, 0);
+    }
+}
+
+static void check_run(const char *what, size_t n_frames)
+{
+    static int32_t counts[5 * WL_WIRE_SAMPLES_16];
+    size_t n_counts;
+
+    CHECK_EQUAL(what, n_frames, wl_frames_samples(frames, 5, counts, &n_counts));
+    CHECK_EQUAL(what, 4 * n_frames, n_counts);
+    for (size_t i = 0; i < n_counts; i++)
+        CHECK_EQUAL(what, i, counts[i]);
+    ramp(5);
+}
+
+static void check_runs(void)
+{
+    ramp(5);
+    check_run("run", 5); /* its index wraps */
+    frames[3].session = 4;
+    check_run("run of a session", 3);
+    frames[2].payload[6] = WL_LEAD_OFF;
+    check_run("run of a line", 2);
+    frames[4].payload[0]++;
+    check_run("run until a gap", 4);
+    frames[1].type = WL_FRAME_STATUS;
+    check_run("run until a message", 1);
+    frames[2].version = 2;
+    check_run("run of a version", 2);
+    frames[0].n_payload--;
+    check_run("no run", 0);
+    frames[0].type = WL_FRAME_END;
+    check_run("no samples", 0);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -118,6 +161,7 @@ int main(int argc, char **argv)
     CHECK_EQUAL("crc32", 0xCBF43926, wl_crc32(0, (const uint8_t *)"123456789", 9));
     CHECK_EQUAL("crc32", 0xCBF43926, wl_crc32(wl_crc32(0, (const uint8_t *)"1234", 4), (const uint8_t *)"56789", 5));
     check_samples();
+    check_runs();
     for (int i = 1; i < argc; i++) {
         int32_t *words = read_words(argv[i], MAGIC);
 

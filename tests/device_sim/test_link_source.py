@@ -122,7 +122,7 @@ def test_it_is_asked_again_until_it_answers() -> None:
     clock, board = Clock(), Board()
     line = Script(clock, *board.seconds(104.5, 0, 2, hello=HELLO))
     met(clock, line)
-    frames = Decoder().frames(line.written)
+    frames = Decoder().each(line.written)
     assert len(frames) == 5  # at once, then every second of a board that boots for 4.5 s
     assert {content_of(frame) for frame in frames} == {Query(ask=Ask.HELLO).pack()}
 
@@ -147,7 +147,7 @@ def test_an_unplug_and_replug_is_a_gap_of_true_length_where_the_device_went_on()
         [(256, 768, False)],
     )
     assert before.is_closed
-    assert Decoder().frames(after.written)  # it was asked again
+    assert Decoder().each(after.written)  # it was asked again
 
 
 def test_a_device_that_restarts_when_plugged_in_leaves_an_estimated_gap() -> None:

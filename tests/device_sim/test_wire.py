@@ -74,7 +74,7 @@ def decoded(stream: bytes, portion: int) -> tuple[list[wire.Frame], int]:
     decoder = Decoder()
     found = []
     for start in range(0, len(stream), portion):
-        found += decoder.frames(stream[start : start + portion])
+        found += decoder.each(stream[start : start + portion])
     assert decoder.n_frames == len(found)
     return list(map(as_twin, found)), decoder.n_damaged
 
@@ -122,11 +122,11 @@ def test_samples_are_what_the_definition_says(bytes_each: int) -> None:
     raw = Encoder().samples(2**32 - 5, counts, bytes_each=bytes_each, line=4)
     payload = wire.samples(2**32 - 5, counts.tolist(), bytes_each=bytes_each, line=4)
     assert raw == wire.encode(wire.Frame(type=wire.SAMPLES, payload=payload))
-    decoder = Decoder()
-    block = decoder.block(decoder.frames(raw)[0])
-    assert block is not None
-    assert (block.first_index, block.line) == (2**32 - 5, 4)
-    np.testing.assert_array_equal(block.counts_i32, counts)
+    (frames,) = Decoder().frames(raw)
+    run = frames.run(0)
+    assert run is not None
+    assert (run.first_index, run.line, run.n_frames) == (2**32 - 5, 4, 1)
+    np.testing.assert_array_equal(run.counts_i32, counts)
 
 
 def test_more_samples_than_a_frame_takes_are_refused() -> None:
@@ -136,7 +136,7 @@ def test_more_samples_than_a_frame_takes_are_refused() -> None:
 
 @pytest.mark.parametrize("payload", PAYLOADS, ids=lambda payload: payload.TYPE.name.lower())
 def test_a_payload_survives_the_way(payload: Payload) -> None:
-    (frame,) = Decoder().frames(Encoder().payload(payload))
+    (frame,) = Decoder().each(Encoder().payload(payload))
     assert MESSAGES[frame.type].unpack(content_of(frame), name="port") == payload
 
 
