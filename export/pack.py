@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from device_sim.contract.budget import Budget
 from device_sim.contract.bundle import Bundle
-from device_sim.contract.errors import ContractError
 from device_sim.contract.graph import Graph
 from device_sim.contract.inputs import InputKind
 from device_sim.contract.labels import Labels
@@ -12,7 +11,6 @@ from device_sim.contract.metrics import Metrics
 from device_sim.contract.verdict import VerdictSpec
 from device_sim.contract.window import WindowSpec
 from device_sim.plan import plan
-from device_sim.runner import Model
 from device_sim.vectors import FILE, vectors_of
 from export.to_onnx import to_onnx
 from export.to_tflite import to_tflite
@@ -57,11 +55,3 @@ def pack(
             "MODEL_CARD.md": card.encode(),
         },
     )
-
-
-def model_in(bundle: Bundle) -> Model:
-    """The forms that a bundle carries, for device_sim.runner."""
-    missing = [name for name in (TFLITE, ONNX) if name not in bundle.files]
-    if missing:
-        raise ContractError(f"{bundle.name}: {missing[0]}: expected the file, found none; export it again")
-    return Model(graph=bundle.graph, tflite=bundle.files[TFLITE], onnx=bundle.files[ONNX])

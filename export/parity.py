@@ -15,8 +15,7 @@ from device_sim.contract.errors import ContractError
 from device_sim.contract.graph import Graph
 from device_sim.options import OneLineParser
 from device_sim.requant import Family
-from device_sim.runner import NEEDS, Backend, Model
-from export.pack import model_in
+from device_sim.runner import NEEDS, Backend, Model, model_in
 from export.to_onnx import to_onnx
 from export.to_tflite import to_tflite
 
@@ -114,11 +113,11 @@ def main(argv: Sequence[str]) -> int:
     if not 1 <= args.windows <= MAX_WINDOWS:
         raise ContractError(f"--windows: expected 1..{MAX_WINDOWS}, got {args.windows}")
     bundle = read_bundle(args.bundle)
-    model, inputs = model_in(bundle), random_windows(bundle.graph, args.windows)
+    inputs = random_windows(bundle.graph, args.windows)
     print(f"{bundle.name} {bundle.digest[:12]}, {args.windows} random windows", file=sys.stderr)
     n_different = 0
     for backend in args.backend or names:
-        (found,) = parity(model, inputs, [Backend(backend)])
+        (found,) = parity(model_in(bundle, Backend(backend)), inputs, [Backend(backend)])
         n_different += found.n_different
         print(found, flush=True)
     return 1 if n_different else 0
