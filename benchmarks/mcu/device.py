@@ -11,9 +11,9 @@ from pathlib import Path
 
 from benchmarks import drive
 from benchmarks.drive import Drive
-from benchmarks.mcu import image
+from benchmarks.mcu import image, model
 from benchmarks.mcu.emulator import LIBRARY, Emulator
-from benchmarks.mcu.image import PORT, ZIG, Image, Symbol, plain
+from benchmarks.mcu.image import ZIG, Image, Symbol, plain
 from benchmarks.mcu.targets import Memory, Target
 from benchmarks.sheet import number, sheet
 from device_sim.contract.bundle import Bundle
@@ -90,17 +90,15 @@ def build(
     rate_hz: int = RATE_HZ,
 ) -> Image:
     """Front end, network and what feeds it; built for one input rate."""
-    source = folder / "c"
-    if not source.exists():
-        to_c.to_c(bundle, source)
+    network = model.network_of(bundle, folder)
     return image.build(
-        [*sorted((source / "src").glob("*.c")), *image.port_sources("device_main.c")],
+        [*sorted((to_c.FIRMWARE / "src").glob("*.c")), network, *image.port_sources("device_main.c")],
         folder / f"device-{target.name}-{compiler}.elf",
         target=target,
         compiler=compiler,
         memory=memory,
         defines=(f"WL_RATE_HZ={rate_hz}", *feeding(bundle)),
-        includes=(source / "include", PORT / "include", source / "src"),
+        includes=(folder, *image.INCLUDES),
     )
 
 

@@ -1,6 +1,8 @@
 """The image of a bundle: the C that export hands out with its windows, and what one run of it says."""
 
+import shutil
 import struct
+import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from benchmarks.drive import FNV_START, fnv_1a
 from benchmarks.mcu import image
 from benchmarks.mcu.emulator import Emulator
 from benchmarks.mcu.hook import count_instructions
-from benchmarks.mcu.image import PORT, ZIG, Image
+from benchmarks.mcu.image import ZIG, Image
 from benchmarks.mcu.targets import Memory, Target
 from device_sim.contract.bundle import Bundle
 from device_sim.contract.errors import ContractError
@@ -27,7 +29,7 @@ from export import to_c
 
 MAX_INSTRUCTIONS = 20_000_000_000
 NUMBERS_A_LINE = 24
-SOURCES = ("wl_model.c", "graph.c", "conv.c", "dense.c", "pool.c", "elementwise.c")
+KERNELS = ("graph.c", "conv.c", "dense.c", "pool.c", "elementwise.c")
 I8 = NDArray[np.int8]
 
 
@@ -106,22 +108,31 @@ def build(
     windows: Windows | None = None,
     defines: tuple[str, ...] = (),
 ) -> Image:
-    """The image; the sources are those `wristlead export --c` writes."""
-    source = folder / "c"
-    if not source.exists():
-        to_c.to_c(bundle, source)
-    (folder / "wl_windows.h").write_text(
-        (windows or windows_of(bundle)).header(bundle.graph), encoding="ascii"
-    )
+    """The image; the sources are those that `wristlead export --c` hands out."""
+    network = network_of(bundle, folder)
+    header = (windows or windows_of(bundle)).header(bundle.graph)
+    (folder / "wl_windows.h").write_text(header, encoding="ascii")
     return image.build(
-        [*(source / "src" / name for name in SOURCES), *image.port_sources("graph_main.c")],
+        [*(to_c.FIRMWARE / "src" / name for name in KERNELS), network, *image.port_sources("graph_main.c")],
         folder / f"{target.name}-{compiler}.elf",
         target=target,
         compiler=compiler,
         memory=memory,
         defines=defines,
-        includes=(source / "include", PORT / "include", folder),
+        includes=(folder, *image.INCLUDES),
     )
+
+
+def network_of(bundle: Bundle, folder: Path) -> Path:
+    """wl_model.c as `wristlead export --c` writes it, its header beside it."""
+    network = folder / "wl_model.c"
+    if not network.exists():
+        with tempfile.TemporaryDirectory() as name:
+            written = Path(name) / "c"
+            to_c.to_c(bundle, written)
+            shutil.copyfile(written / "include" / "wl_model.h", folder / "wl_model.h")
+            shutil.copyfile(written / "src" / "wl_model.c", network)
+    return network
 
 
 def run(of: Image, graph: Graph, emulator: Emulator | None = None) -> Run:
