@@ -2,6 +2,7 @@
 # make test     every check, with its own development environment
 # make check    the same, and the heavy cross-checks (TensorFlow)
 # make core     the C core, beside device_sim
+# make models   every bundle of models/models.toml: calibrated and compared where that is stale, then written
 # make clean    what these made, environments included
 
 VENV := .venv
@@ -50,7 +51,7 @@ define step
 @echo "== $(1)"; { $(2); } || { echo "wristlead: make test FAILED at: $(1)" >&2; exit 1; }
 endef
 
-.PHONY: demo test check core clean environment
+.PHONY: demo test check core models clean environment
 
 demo:
 	$(call make_environment,$(DEMO_VENV),report)
@@ -62,6 +63,12 @@ environment:
 
 core: environment
 	@$(VENV)/bin/python setup.py --quiet build_core
+
+models: core
+	@if [ -n "$$WRISTLEAD_DATA" ]; then \
+	    $(VENV)/bin/wristlead calibrate --stale && $(VENV)/bin/wristlead compare --stale; \
+	else echo 'wristlead: WRISTLEAD_DATA is unset: bundles are written from what is committed'; fi
+	$(VENV)/bin/wristlead export
 
 test: environment
 	@command -v $${CC:-cc} >/dev/null || { \

@@ -10,13 +10,13 @@ from torch import nn
 from device_sim.contract.inputs import InputKind
 from device_sim.fingerprint import frontend_sha256
 from device_sim.options import OneLineParser
-from export.calibration import Calibration, Question, floats_of, to_json
+from export.calibration import Calibration, Question, floats_of, from_json, to_json
 from export.checkpoint import checkpoint_of, content, net_of, sha256_of
 from export.choose import Candidate, Material, candidates
 from export.flips import real_logits
 from export.float_graph import F64
 from export.shipped import KINDS, Rhythm
-from export.shipping_list import add_list, chosen
+from export.shipping_list import Shipment, add_list, chosen
 from export.tune import tuned
 from training.evaluate import Finished, Windows, finished, temperature_of, windows_of
 from training.fakequant import TuneSpec
@@ -30,6 +30,9 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     for shipment in chosen(args.list, args.name):
         one = finished(shipment.results, shipment.seed)
+        if args.stale and not _is_stale(shipment, one):
+            print(f"{shipment.name}: {shipment.calibration} belongs to what is there")
+            continue
         calibration, choosing = (windows_of(one, part, args.data) for part in ("calibration", "choosing"))
         print(f"{shipment.name}: {len(calibration)} windows calibrate, {len(choosing)} choose")
         net = net_of(content(one.weights), one.weights, one.recipe.net)
@@ -59,6 +62,19 @@ def main(argv: Sequence[str]) -> int:
         shipment.calibration.write_text(to_json(made))
         print(f"wrote {shipment.calibration}", file=sys.stderr)
     return 0
+
+
+def _is_stale(shipment: Shipment, one: Finished) -> bool:
+    """Weights, thresholds, rhythm model or front end are others than those that were calibrated."""
+    if not (shipment.calibration.is_file() and shipment.weights.is_file()):
+        return True
+    made = from_json(content(shipment.calibration), str(shipment.calibration))
+    return (
+        made.weights_sha256 != sha256_of(content(shipment.weights))
+        or made.frontend_sha256 != frontend_sha256(made.input)
+        or made.rhythm != _rhythm(one)
+        or {name: question.threshold for name, question in made.questions.items()} != dict(one.thresholds)
+    )
 
 
 def _material(name: str, net: nn.Module, one: Finished, calibration: Windows, choosing: Windows) -> Material:

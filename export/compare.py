@@ -125,7 +125,7 @@ def _records(windows: Windows, found: Answers) -> tuple[str, tuple[str, ...]]:
         elif n_changed > max(1.0, MOST_CHANGED_IN_A_RECORD * len(truth)):
             lines.append(
                 f"record {name}: {n_changed} of {len(truth)} verdicts change, "
-                f"at most {max(1.0, MOST_CHANGED_IN_A_RECORD * len(truth)):.0f}"
+                f"at most {max(1, int(MOST_CHANGED_IN_A_RECORD * len(truth)))}"
             )
     worst = max(shares, key=lambda name: shares[name])
     return f"{worst}, {100 * shares[worst]:.2f} % of its verdicts change", tuple(lines)

@@ -4,11 +4,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from device_sim.contract.graph import Graph
 from device_sim.contract.manifest import graph_sha256
 from device_sim.options import OneLineParser
-from export.calibration import floats_of, from_json, graph_of
+from export.calibration import floats_of, graph_of
+from export.calibration import from_json as calibration_from_json
 from export.checkpoint import content, net_of
-from export.compare import Comparison, compare, to_json
+from export.compare import Comparison, compare, from_json, to_json
 from export.flips import answers, flip_report, real_logits
 from export.shipping_list import Shipment, add_list, chosen
 from training.evaluate import finished, log_comparison, windows_of
@@ -23,26 +25,41 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     n_broken = 0
     for shipment in chosen(args.list, args.name):
-        found = compared(shipment, args.data)
-        shipment.comparison.write_text(to_json(found))
+        kept = _kept(shipment) if args.stale else None
+        found = kept or compared(shipment, args.data)
+        if not kept:
+            shipment.comparison.write_text(to_json(found))
         n_broken += len(found.broken)
         print(found, flush=True)
         for line in found.flips if args.flips else ():
             print(f"  {line}")
-        print(f"wrote {shipment.comparison}", file=sys.stderr)
+        print(f"{'kept' if kept else 'wrote'} {shipment.comparison}", file=sys.stderr)
     return 1 if n_broken else 0
+
+
+def _kept(shipment: Shipment) -> Comparison | None:
+    """What is committed, if it was measured with this very graph."""
+    if not shipment.comparison.is_file():
+        return None
+    found = from_json(content(shipment.comparison), str(shipment.comparison))
+    return found if found.metrics.graph_sha256 == graph_sha256(_graph(shipment)) else None
+
+
+def _graph(shipment: Shipment) -> Graph:
+    calibration = calibration_from_json(content(shipment.calibration), str(shipment.calibration))
+    weights = content(shipment.weights)
+    calibration.check_weights(weights, shipment.weights)
+    return graph_of(net_of(weights, shipment.weights, calibration.net), calibration)
 
 
 def compared(shipment: Shipment, data: Path | None) -> Comparison:
     """One bundle's networks on its judging side."""
     one = finished(shipment.results, shipment.seed)
-    calibration = from_json(content(shipment.calibration), str(shipment.calibration))
-    weights = content(shipment.weights)
-    calibration.check_weights(weights, shipment.weights)
+    calibration = calibration_from_json(content(shipment.calibration), str(shipment.calibration))
+    graph = _graph(shipment)
     # The real numbers are those of training, also where other weights ship.
     trained = net_of(content(one.weights), one.weights, calibration.net)
     floats = floats_of(trained, name=calibration.name, kind=calibration.input, rhythm=calibration.rhythm)
-    graph = graph_of(net_of(weights, shipment.weights, calibration.net), calibration)
     windows = windows_of(one, "judging", data)
     log_comparison(one)
     logits = real_logits(floats, calibration.kind.inputs, windows.inputs)

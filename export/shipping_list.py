@@ -19,6 +19,7 @@ def add_list(parser: argparse.ArgumentParser) -> None:
     """Options of every command that goes through the list."""
     parser.add_argument("name", nargs="*", help="bundles of the list (default: all)")
     parser.add_argument("--list", type=Path, default=LIST, metavar="FILE", help=f"default: {LIST}")
+    parser.add_argument("--stale", action="store_true", help="only where what is committed belongs to others")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from device_sim.plan import Plan, plan
 from device_sim.program import Op, OpKind, program
 
 FIRMWARE = Path(__file__).resolve().parent.parent / "firmware"
+TFLITE = "model.tflite"  # of a bundle
 NOT_FOR_DEVICES = {"sizes.c"}  # for callers that do not compile wl.h
 N_VECTORS = 4
 VECTOR_SEED = 20261123
@@ -62,6 +63,8 @@ def _texts(bundle: Bundle, memory: Plan) -> Iterator[tuple[str, str]]:
     yield "library.json", _platformio(bundle)
     yield "zephyr/module.yml", ZEPHYR
     yield "zephyr/CMakeLists.txt", ZEPHYR_CMAKE
+    if TFLITE in bundle.files:
+        yield from _tflm(bundle)
 
 
 def _note(bundle: Bundle, what: str) -> str:
@@ -187,6 +190,23 @@ def _rows_of_ends(kind: str, numbers: Iterable[int]) -> Iterator[str]:
     for k in numbers:
         macro = f"WL_MODEL_{kind.upper()}{k}"
         yield f"    {{vector_{kind}{k}, {macro}, {macro}_BYTES}}"
+
+
+def _tflm(bundle: Bundle) -> Iterator[tuple[str, str]]:
+    """The TensorFlow Lite file as TensorFlow Lite Micro's examples take it; nothing else here needs it."""
+    name = bundle.name.replace("-", "_")
+    file = bundle.files[TFLITE]
+    array = f"g_{name}_model_data"
+    note = _note(bundle, "model.tflite for TensorFlow Lite Micro")
+    yield (
+        f"tflm/{name}_model_data.h",
+        f"{note}#pragma once\n\nextern const unsigned char {array}[];\nextern const int {array}_len;\n",
+    )
+    data = _array("alignas(16) const unsigned char", array, np.frombuffer(file, np.uint8))
+    yield (
+        f"tflm/{name}_model_data.cc",
+        f'{note}#include "{name}_model_data.h"\n\n{data}\nconst int {array}_len = {len(file)};\n',
+    )
 
 
 def _arduino(bundle: Bundle) -> str:

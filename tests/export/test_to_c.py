@@ -1,5 +1,6 @@
 """The folder of C builds outside the tree, alone, without a warning, and gives the twin's bytes."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from device_sim.contract.errors import ContractError
 from device_sim.contract.labels import Labels
 from device_sim.contract.window import WindowSpec
 from export.to_c import to_c
+from export.to_tflite import to_tflite
 from tests.export.nets import example
 from tests.golden.networks import graphs
 
@@ -105,6 +107,36 @@ def test_cmake_builds_it_and_runs_its_test(tmp_path: Path) -> None:
     for command in (["cmake", "-S", ".", "-B", "b"], ["cmake", "--build", "b"], ["b/wl_check"]):
         done = subprocess.run(command, cwd=tmp_path / "c", capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
+
+
+def test_the_tflite_file_comes_as_an_array_for_tflite_micro(tmp_path: Path) -> None:
+    file = to_tflite(example("beat_tiny").graph)
+    one = dataclasses.replace(bundle("beat_tiny"), files={"model.tflite": file})
+    to_c(one, tmp_path / "c")
+    source = tmp_path / "c/tflm/beat_tiny_model_data.cc"
+    program = tmp_path / "print.c"
+    program.write_text(
+        '#include <stdio.h>\n#include <stdint.h>\n#include "beat_tiny_model_data.h"\n'
+        "int main(void) {\n"
+        "    if ((uintptr_t)g_beat_tiny_model_data % 16) return 1;\n"
+        "    fwrite(g_beat_tiny_model_data, 1, g_beat_tiny_model_data_len, stdout);\n}\n"
+    )
+    # C++ that is C as well, but for the spelling of alignas.
+    compiler = [
+        *COMPILERS["machine"][:1],
+        "-x",
+        "c",
+        "-std=c11",
+        "-include",
+        "stdalign.h",
+        "-Wall",
+        "-Werror",
+    ]
+    command = [*compiler, f"-I{source.parent}", program, source, "-o", tmp_path / "print"]
+    subprocess.run(command, check=True, timeout=300)
+    assert subprocess.run([tmp_path / "print"], check=True, capture_output=True).stdout == file
+    to_c(bundle("beat_tiny"), tmp_path / "without")
+    assert not (tmp_path / "without/tflm").exists()
 
 
 def test_c_is_not_written_over_what_is_there(tmp_path: Path) -> None:

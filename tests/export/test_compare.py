@@ -1,0 +1,85 @@
+"""Limits between integers and real numbers: of a whole side, and of every record."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from export.compare import Comparison, compare, from_json, to_json
+from export.flips import Answers, Flip, FlipReport
+from training.evaluate import Windows
+
+N = 4000  # windows of each of three records; a fifth of them positive
+DIGEST = "ab" * 32
+
+
+def made(changed: NDArray[np.int64], recording: NDArray[np.int64] | None = None) -> Comparison:
+    """Three records; `changed` are windows that integers call the other thing."""
+    rng = np.random.default_rng(3)
+    truth = (np.arange(3 * N) % 5 == 0).astype(np.int8)
+    logits = np.where(truth == 1, 1.0, -1.0) + rng.normal(0, 0.3, 3 * N)
+    before = (logits > 0).astype(np.int64)
+    after = before.copy()
+    after[changed] = 1 - after[changed]
+    codes = np.clip(np.rint(np.where(before == after, logits, -logits) * 50), -128, 127).astype(np.int8)
+    windows = Windows(
+        inputs={},
+        truths={"y": truth},
+        verdict=truth,
+        recording=np.repeat(np.arange(3), N) if recording is None else recording,
+        names=("a", "b", "c"),
+    )
+    found = Answers(
+        logits={"y": logits}, codes={"y": codes}, before=before, after=after, margin=np.abs(logits)
+    )
+    flips = tuple(
+        Flip(window=int(k), before=0, after=1, margin=float(found.margin[k]), first_diverging="conv")
+        for k in changed
+    )
+    report = FlipReport(n_windows=3 * N, flips=flips)
+    return compare("net", "there", windows, found, report, graph_sha256=DIGEST, is_opened=True)
+
+
+def test_a_faithful_net_is_within_every_limit_and_survives_its_file() -> None:
+    found = made(np.array([1, 5000]))
+    assert found.broken == ()
+    assert found.n_changed == 2
+    assert found.layers == {"conv": 2}
+    assert "2 of 12000 verdicts change (99.98 % agree)" in str(found)
+    assert "within every limit" in str(found)
+    assert from_json(to_json(found).encode(), "f") == found
+
+
+def test_each_limit_breaks_by_itself() -> None:
+    everywhere = np.arange(0, 3 * N, 79)
+    lines = made(everywhere).broken
+    assert [line.split()[0] for line in lines] == ["agreement", "balanced", "AUC"]
+    one_record = np.arange(0, N, 25)  # 160 positive windows of 800: ten points of one record's accuracy
+    assert any(line.startswith("record a: 0.1") for line in made(one_record).broken)
+    assert not any(line.startswith(("record b", "record c")) for line in made(one_record).broken)
+
+
+def test_a_short_record_may_change_one_verdict_in_a_hundred_or_one() -> None:
+    recording = np.repeat(np.arange(3), (3 * N - 300, 290, 10))
+    a_few = np.array([3 * N - 300 + 1, 3 * N - 300 + 2, 3 * N - 5])  # 2 of 290, and 1 of 10
+    assert made(a_few, recording).broken == ()
+    more = np.append(a_few, [3 * N - 300 + 3, 3 * N - 4])
+    found = made(more, recording).broken
+    assert [line for line in found if line.startswith("record")] == [
+        "record b: 3 of 290 verdicts change, at most 2",
+        "record c: 2 of 10 verdicts change, at most 1",
+    ]
+
+
+def test_a_side_that_was_not_opened_keeps_its_figures() -> None:
+    opened = made(np.array([7]))
+    assert {one.name for one in opened.metrics.figures} == {"agreement", "balanced accuracy", "AUC of y"}
+    closed = replace(opened, metrics=replace(opened.metrics, figures=opened.metrics.figures[:1]))
+    assert from_json(to_json(closed).encode(), "f") == closed
+
+
+@pytest.mark.parametrize("n_changed", [0, 3])
+def test_losses_are_float_minus_integer(n_changed: int) -> None:
+    found = made(np.arange(n_changed) * 5)  # positives that are lost
+    assert found.lost["balanced accuracy"] == pytest.approx(n_changed / (3 * N / 5) / 2, abs=1e-6)
