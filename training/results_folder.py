@@ -129,11 +129,15 @@ def check_weights(folder: Path, names: Sequence[str]) -> None:
             )
 
 
-def log_opening(path: Path, *, recipe: str, protocol: str, weights_sha256: Sequence[str]) -> None:
-    """One line per look at the test side; looking twice at the same nets adds nothing."""
-    line = {"recipe": recipe, "protocol": protocol, "weights_sha256": sorted(weights_sha256)}
+def log_opening(
+    path: Path, *, recipe: str, protocol: str, weights_sha256: Sequence[str], rule: Path | None = None
+) -> None:
+    """One line per look at the test side; looking twice at the same nets and the same rule adds none."""
+    line: dict[str, Any] = {"recipe": recipe, "protocol": protocol, "weights_sha256": sorted(weights_sha256)}
+    if rule is not None:
+        line["rule_sha256"] = sha256(rule.read_bytes()).hexdigest()
     before = path.read_text().splitlines() if path.exists() else []
-    if any({key: json.loads(old)[key] for key in line} == line for old in before):
+    if any({key: json.loads(old).get(key) for key in line} == line for old in before):
         return
     dated = {**line, "date": datetime.now(UTC).date().isoformat()}
     text = "\n".join([*before, json.dumps(dated, sort_keys=True)]) + "\n"

@@ -105,11 +105,15 @@ def test_training_again_writes_the_same_results(
 def test_the_test_side_is_opened_once_and_logged(
     bench: Path, made_up: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    out, log = trained(bench, made_up, name), tmp_path / "openings.jsonl"
+    out, log = shutil.copytree(trained(bench, made_up, name), tmp_path / name), tmp_path / "openings.jsonl"
     arguments = [str(out), "--protocol", "P3", "--openings", str(log), *options(bench, made_up)]
     assert evaluate(arguments) == 0
     assert evaluate(arguments) == 0
     assert len(log.read_text().splitlines()) == 1
+    rule = json.loads((out / "verdict.json").read_bytes())
+    (out / "verdict.json").write_text(json.dumps({**rule, "abnormal": rule["abnormal"] + 0.125}))
+    assert evaluate(arguments) == 0  # the same nets under another rule: another look
+    assert len(log.read_text().splitlines()) == 2
     judged = json.loads((out / "p3-ds2.json").read_bytes())
     assert {row["record"] for row in judged["records"]} == set(TEST)
     best = next(one for one in judged["figures"] if one["name"] == "balanced accuracy")

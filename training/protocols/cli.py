@@ -80,11 +80,13 @@ def main(argv: Sequence[str]) -> int:
     weights = _weights(arguments.checkpoint, recipe)
     workshop = workshop_of(arguments, teller(sys.stderr))
     metrics: Metrics
+    rule: Path | None = None
     if arguments.protocol in QUALITY_PROTOCOLS:
         metrics = _judge_quality(folder, recipe, weights, workshop, arguments.protocol)
         written = QUALITY_PROTOCOLS[arguments.protocol]
     else:
-        metrics = _judge(folder, recipe, weights, workshop, arguments.protocol)
+        rule = folder / (VERDICT if arguments.protocol == "P3" else ADAPTED_VERDICT)
+        metrics = _judge(recipe, weights, rule, workshop, arguments.protocol)
         written = f"{arguments.protocol.lower()}-ds2.json"
     if arguments.protocol != "in_domain-dev":  # everybody looks at dev
         log_opening(
@@ -92,6 +94,7 @@ def main(argv: Sequence[str]) -> int:
             recipe=recipe.name,
             protocol=arguments.protocol,
             weights_sha256=[digest_of_file(path) for path in weights.values()],
+            rule=rule,
         )
         print(f"opening logged in {arguments.openings}", file=sys.stderr)
     write_json(folder / written, metrics)
@@ -113,20 +116,19 @@ def _weights(checkpoint: Path, recipe: Recipe) -> dict[int, Path]:
 
 
 def _judge(
-    folder: Path, recipe: Recipe, weights: dict[int, Path], workshop: Workshop, protocol: str
+    recipe: Recipe, weights: dict[int, Path], rule: Path, workshop: Workshop, protocol: str
 ) -> StrangerMetrics:
     """Every weight compared with what the run wrote down before a recording of the test side is read."""
     if not isinstance(recipe, BlindRecipe | BeatRecipe):
         raise ContractError(
-            f"{folder}: {protocol}: expected a recipe that trains on DS1, got {recipe.protocol}"
+            f"{rule.parent}: {protocol}: expected a recipe that trains on DS1, got {recipe.protocol}"
         )
     for path in weights.values():
         read_checkpoint(path, recipe.net)
-    check_weights(folder, [path.name for path in weights.values()])
-    path = folder / (VERDICT if protocol == "P3" else ADAPTED_VERDICT)
-    rule = build(VerdictRule, without_nulls(read_json(path)), where=str(path))
+    check_weights(rule.parent, [path.name for path in weights.values()])
+    chosen = build(VerdictRule, without_nulls(read_json(rule)), where=str(rule))
     judge = judge_strangers if protocol == "P3" else judge_adapted
-    return judge(recipe, weights, rule, workshop)
+    return judge(recipe, weights, chosen, workshop)
 
 
 def _judge_quality(
