@@ -49,18 +49,36 @@ def rounded(value: float) -> float:
     return math.ldexp(round(fraction * (1 << SIGNIFICANT_BITS)), exponent - SIGNIFICANT_BITS)
 
 
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What calibration windows were seen to reach, and how often what."""
+
+    extremes: Ranges
+    histograms: Mapping[str, NDArray[np.int64]]
+
+    def ranges(self, method: Method) -> dict[str, Range]:
+        """Every activation's range; a tensor that is zero throughout keeps an empty one."""
+        if method is Method.MIN_MAX:
+            found = dict(self.extremes)
+        else:
+            search = _percentile if method is Method.PERCENTILE else _least_squares
+            found = {name: search(counts, self.extremes[name]) for name, counts in self.histograms.items()}
+        return {name: Range(rounded(one.low), rounded(one.high)) for name, one in found.items()}
+
+
+def observe(graph: FloatGraph, inputs: Mapping[str, NDArray[Any]]) -> Observed:
+    """Twice through the windows: how far, then how often."""
+    extremes = _extremes(graph, inputs)
+    return Observed(extremes, _histograms(graph, inputs, extremes))
+
+
 def calibrate(
     graph: FloatGraph, inputs: Mapping[str, NDArray[Any]], method: Method = Method.MIN_MAX
 ) -> dict[str, Range]:
-    """Every activation's range; a tensor that is zero throughout keeps an empty one."""
-    extremes = _extremes(graph, inputs)
+    """Ranges by one method."""
     if method is Method.MIN_MAX:
-        found = extremes
-    else:
-        histograms = _histograms(graph, inputs, extremes)
-        search = _percentile if method is Method.PERCENTILE else _least_squares
-        found = {name: search(counts, extremes[name]) for name, counts in histograms.items()}
-    return {name: Range(rounded(one.low), rounded(one.high)) for name, one in found.items()}
+        return Observed(_extremes(graph, inputs), {}).ranges(method)
+    return observe(graph, inputs).ranges(method)
 
 
 def _finite(graph: FloatGraph, inputs: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, F64]]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from device_sim.contract.graph import Graph
 from export.bias_correction import correct_biases
-from export.calibrate import Method, Range, calibrate, rounded
+from export.calibrate import Method, Range, calibrate, observe, rounded
 from export.calibration import Question, bias_steps
 from export.equalise import Exponents, equalised, exponents_of
 from export.flips import Answers, answers
@@ -67,20 +67,25 @@ class Material:
 def candidates(material: Material) -> Iterator[Candidate]:
     """Every method; then the best of them with its channels equalised."""
     found = []
+    observed = observe(material.floats, material.calibration)
     for method in Method:
-        found.append(_candidate(material, method, {}))
+        found.append(_candidate(material, method, {}, observed.ranges(method)))
         yield found[-1]
     exponents = exponents_of(material.floats, material.calibration)
     if exponents:
-        yield _candidate(material, min(found, key=lambda one: one.rank).method, exponents)
+        method = min(found, key=lambda one: one.rank).method
+        ranges = calibrate(equalised(material.floats, exponents), material.calibration, method)
+        yield _candidate(material, method, exponents, ranges)
 
 
-def _candidate(material: Material, method: Method, exponents: Exponents) -> Candidate:
+def _candidate(
+    material: Material, method: Method, exponents: Exponents, found: Mapping[str, Range]
+) -> Candidate:
     floats = equalised(material.floats, exponents)
-    ranges = _with_reach(calibrate(floats, material.calibration, method), material.questions)
+    ranges = _with_reach(found, material.questions)
     plain = quantize(floats, ranges, {name: one.code for name, one in material.specs.items()})
-    every = {name: x[:: max(len(x) // N_CORRECTED, 1)] for name, x in material.calibration_i8.items()}
-    graph = correct_biases(floats, plain, every)
+    few = {name: x[:: max(len(x) // N_CORRECTED, 1)] for name, x in material.calibration_i8.items()}
+    graph = correct_biases(floats, plain, few)
     ratios = sqnr_db(floats, graph, {name: x[:N_SQNR] for name, x in material.choosing_i8.items()})
     thresholds = {name: one.threshold for name, one in material.questions.items()}
     return Candidate(

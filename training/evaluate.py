@@ -56,7 +56,7 @@ I8 = NDArray[np.int8]
 # tuning: like calibration, and more of it
 Part = Literal["calibration", "tuning", "choosing", "judging"]
 N_CALIBRATION, N_TUNING = 1024, 4096
-N_CHOOSING = 4000
+N_CHOOSING = 3000
 CALIBRATION_HOURS = 3.0  # of the noise bench
 CALIBRATION_SEED = 20261121  # another draw than training's
 RATHER_CLEAN = 0.5  # of the soft label: what a logit above zero means

@@ -132,7 +132,7 @@ def test_the_tflite_file_comes_as_an_array_for_tflite_micro(tmp_path: Path) -> N
         "-Wall",
         "-Werror",
     ]
-    command = [*compiler, f"-I{source.parent}", program, source, "-o", tmp_path / "print"]
+    command = [*compiler, f"-I{source.parent}", str(program), str(source), "-o", str(tmp_path / "print")]
     subprocess.run(command, check=True, timeout=300)
     assert subprocess.run([tmp_path / "print"], check=True, capture_output=True).stdout == file
     to_c(bundle("beat_tiny"), tmp_path / "without")
