@@ -71,7 +71,7 @@ def _unpickled(content: bytes, path: Path) -> Mapping[str, Tensor]:
     try:
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except (RuntimeError, UnpicklingError, EOFError, ValueError, KeyError, AttributeError) as fault:
-        reason = str(fault).splitlines()[0]
+        reason = next(iter(str(fault).splitlines()), "an end too early")
         raise ContractError(f"{path}: expected tensors and nothing that runs, got: {reason}") from fault
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ContractError(f"{path}: expected a table of tensors by name, got {type(state).__name__}")

@@ -139,7 +139,7 @@ def _continue(path: Path, net: nn.Module, optimizer: torch.optim.Optimizer) -> l
         optimizer.load_state_dict(content["optimizer"])
         return list(content["curve"])
     except (RuntimeError, KeyError, TypeError, ValueError, EOFError, UnpicklingError) as fault:
-        reason = str(fault).splitlines()[0]
+        reason = next(iter(str(fault).splitlines()), "an end too early")
         raise ContractError(
             f"{path}: expected a resume point, got {reason}; remove it to start again"
         ) from fault

@@ -60,6 +60,7 @@ class PaperRecipe:
     n_intervals: int
     n_validation: int
     arms: tuple[Arm, ...]
+    timing_turns: int = 60  # each net once a turn
     has_bfloat16: bool = False  # multiplied in bfloat16 while training: twice as fast where the processor can
     train_records: tuple[str, ...] = RECORDS["train"]
     validation_records: tuple[str, ...] = RECORDS["validation"]
@@ -69,6 +70,8 @@ class PaperRecipe:
     in_domain: QualityFitSpec
 
     def __post_init__(self) -> None:
+        if self.timing_turns < 1:
+            raise ContractError(f"timing_turns: expected 1 or more, got {self.timing_turns}")
         if self.side < SMALL_SIDE:
             raise ContractError(f"side: expected {SMALL_SIDE} or more, got {self.side}")
         for arm in self.arms:

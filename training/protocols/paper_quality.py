@@ -6,6 +6,7 @@ trained; external-test is opened by `wristlead evaluate`, once.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,7 @@ from training.quality_splits import ExternalSide
 from training.workshop import Workshop
 
 Floats = NDArray[np.float64]
+SCORES_VERSION = "1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,16 +193,16 @@ def judge_paper(
     _, validation = sets_of(recipe, workshop)
     windows = read_windows(workshop, side)
     signals = read_signals(workshop, side, windows)
-    far = ImageShelf(workshop, signals, windows.codes_st_i8, f"cinc2017 {side} {len(windows)}")
+    digest = sha256(signals.tobytes() + windows.codes_st_i8.tobytes()).hexdigest()
+    far = ImageShelf(workshop, signals, windows.codes_st_i8, digest)
     near = ImageShelf(workshop, validation.x_uv, validation.codes_st_i8, validation.digest)
     scored = []
     for one in trained.nets:
-        net = read_checkpoint(one.weights, one.arm.net)
-        scores = clean_scores(net, far.images(one.arm.image, recipe.side))
+        scores = _scores(one, far, recipe.side, workshop)
         if known:
             threshold = _known(known, one.arm, one.seed)
         else:
-            of_validation = clean_scores(net, near.images(one.arm.image, recipe.side))
+            of_validation = _scores(one, near, recipe.side, workshop)
             threshold = best_threshold(of_validation, validation.clean >= CLEAN_ENOUGH)
         scored.append(
             Scored(
@@ -214,6 +216,18 @@ def judge_paper(
         )
         workshop.tell(f"{one.arm.name}, seed {one.seed}: judged on {side}")
     return _metrics(recipe, trained, side, windows, scored, workshop)
+
+
+def _scores(one: TrainedNet, shelf: ImageShelf, side: int, workshop: Workshop) -> Floats:
+    """What a net says of every image of a set, kept by the digests of both."""
+    scores: Floats = workshop.cache.array(
+        f"scores-{one.arm.net}",
+        *(SCORES_VERSION, one.sha256, shelf.key(one.arm.image, side)),
+        make=lambda: clean_scores(
+            read_checkpoint(one.weights, one.arm.net), shelf.images(one.arm.image, side)
+        ),
+    )
+    return scores
 
 
 def _metrics(
@@ -260,7 +274,7 @@ def costs_of(recipe: PaperRecipe) -> tuple[Cost, ...]:
         )
         full = "light_cnn_paper" if arm.net.startswith("light_cnn_paper") else arm.net
         nets[full, FULL_SIDE] = (net_of_classes(full, 2, FULL_SIDE), (3, FULL_SIDE, FULL_SIDE))
-    taken_ms = median_ms(list(nets.values()))
+    taken_ms = median_ms(list(nets.values()), recipe.timing_turns)
     return tuple(
         Cost(
             net=name,

@@ -11,7 +11,7 @@ TURNS = 60
 WARM_UP = 3
 
 
-def median_ms(nets: Sequence[tuple[nn.Module, tuple[int, int, int]]], turns: int = TURNS) -> list[float]:
+def median_ms(nets: Sequence[tuple[nn.Module, tuple[int, int, int]]], turns: int) -> list[float]:
     """Median over the turns, one image at a time, one thread."""
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
