@@ -23,7 +23,7 @@ static struct window window_at(const struct wl_op *op, int32_t oy, int32_t ox)
  * A row of the window lies in one piece in the map and in the weights, all channels. What is
  * padded is a real zero, and not there.
  */
-static void conv_position(const struct wl_op *op, const int8_t *x, struct window window, int8_t *out)
+WL_SELDOM void conv_position(const struct wl_op *op, const int8_t *x, struct window window, int8_t *out)
 {
     struct wl_span rows = window.rows, columns = window.columns;
     int32_t n = (columns.to - columns.from) * op->in_c, n_rows = rows.to - rows.from;
@@ -86,10 +86,10 @@ static void lay_out(const int8_t *x, int32_t n, int32_t x_zero, int16_t *to)
  *
  * The last two of an odd number overlap the two before; a single channel is its own neighbour.
  */
-static void conv_columns(const struct wl_op *op, const int16_t *columns, int32_t n, int8_t *out_0, int8_t *out_1)
+static void conv_columns(const struct wl_op *op, struct wl_scaling scaling, const int16_t *columns, int32_t n,
+                         int8_t *out_0, int8_t *out_1)
 {
     int32_t n_quads = n >> 2, next = op->out_c > 1, last = op->out_c - 1 - next, c = 0;
-    struct wl_scaling scaling = wl_scaling_of(op);
 
     for (;; c = c + 2 < last ? c + 2 : last) {
         const int8_t *weight = op->weight + c * n, *beside = weight + next * n;
@@ -116,6 +116,7 @@ static void conv_in_columns(const struct wl_op *op, int8_t *arena)
     int16_t columns[2 * COLUMN_CODES + 4];
     int8_t room[COLUMN_CODES], *out = arena + op->out;
     int32_t n = op->kernel_h * op->kernel_w * op->in_c, n_positions = op->out_h * op->out_w, oy = 0, ox = 0;
+    struct wl_scaling scaling = wl_scaling_of(op);
 
     for (int32_t i = 0; i < n_positions; i++) {
         const int8_t *x = gathered(op, arena + op->x, window_at(op, oy, ox), room);
@@ -125,9 +126,9 @@ static void conv_in_columns(const struct wl_op *op, int8_t *arena)
         if ((i & 1) == 0 && is_last)
             lay_out(x, n, op->x_zero, columns + 2);
         if (i & 1)
-            conv_columns(op, columns, n, out + (i - 1) * op->out_c, out + i * op->out_c);
+            conv_columns(op, scaling, columns, n, out + (i - 1) * op->out_c, out + i * op->out_c);
         else if (is_last)
-            conv_columns(op, columns, n, out + i * op->out_c, out + i * op->out_c);
+            conv_columns(op, scaling, columns, n, out + i * op->out_c, out + i * op->out_c);
         if (++ox == op->out_w)
             ox = 0, oy++;
     }
@@ -149,79 +150,93 @@ void wl_conv2d(const struct wl_op *op, int8_t *arena)
             conv_position(op, arena + op->x, window_at(op, oy, ox), out);
 }
 
-/** One sum: output channel c over input channel in_c. */
-static int32_t depthwise_sum(const struct wl_op *op, const int8_t *x, struct window window, int32_t c, int32_t in_c)
+/** One position, channel by channel: output channel c sees input channel c / multiplier. */
+WL_SELDOM void depthwise_position(const struct wl_op *op, const struct wl_scaling *scaling, const int8_t *x,
+                                  struct window window, int8_t *out)
 {
-    struct wl_span rows = window.rows, columns = window.columns;
-    int32_t sum = op->bias[c];
+    int32_t multiplier = op->out_c / op->in_c, n_columns = window.columns.to - window.columns.from;
 
-    for (int32_t i = rows.from; i < rows.to; i++)
-        for (int32_t j = columns.from; j < columns.to; j++) {
-            int32_t y = rows.at + i - rows.from, z = columns.at + j - columns.from;
+    for (int32_t c = 0; c < op->out_c; c++) {
+        const int8_t *from = x + (window.rows.at * op->in_w + window.columns.at) * op->in_c + c / multiplier;
+        const int8_t *w = op->weight + (window.rows.from * op->kernel_w + window.columns.from) * op->out_c + c;
+        int32_t sum = op->bias[c];
 
-            sum += (x[(y * op->in_w + z) * op->in_c + in_c] - op->x_zero) *
-                   op->weight[(i * op->kernel_w + j) * op->out_c + c];
+        for (int32_t i = window.rows.from; i < window.rows.to; i++) {
+            for (int32_t j = 0; j < n_columns; j++)
+                sum += (from[j * op->in_c] - op->x_zero) * w[j * op->out_c];
+            from += op->in_w * op->in_c;
+            w += op->kernel_w * op->out_c;
         }
-    return sum;
+        out[c] = wl_code_of(scaling, c, sum);
+    }
 }
 
 #ifdef WL_BLOCKED
 
 #define MAX_TAPS 49         /* of a kernel whose channels are taken by four */
 
-/** Every tap that lies on the map; as many channels go in as come out. */
-static int32_t taps_of(const struct wl_op *op, struct window window, struct wl_tap *taps)
+/** Which taps lie on the map, seen from the first one; as many channels go in as come out. */
+WL_SELDOM int32_t taps_of(const struct wl_op *op, struct window window, struct wl_tap *taps)
 {
     int32_t n = 0, n_columns = window.columns.to - window.columns.from;
-    int32_t x = (window.rows.at * op->in_w + window.columns.at) * op->in_c;
-    int32_t w = (window.rows.from * op->kernel_w + window.columns.from) * op->in_c;
 
-    for (int32_t i = window.rows.from; i < window.rows.to; i++) {
-        for (int32_t j = 0; j < n_columns; j++, n++)
-            taps[n].x = x + j * op->in_c, taps[n].w = w + j * op->in_c;
-        x += op->in_w * op->in_c;
-        w += op->kernel_w * op->in_c;
-    }
+    for (int32_t i = 0; i < window.rows.to - window.rows.from; i++)
+        for (int32_t j = 0; j < n_columns; j++, n++) {
+            taps[n].x = (i * op->in_w + j) * op->in_c;
+            taps[n].w = (i * op->kernel_w + j) * op->in_c;
+        }
     return n;
 }
 
-/** Channels by four, as far as that goes; gives the first one that is left. */
-static int32_t depthwise_fours(const struct wl_op *op, const int8_t *x, struct window window, int8_t *out)
+static int is_same_part(struct window a, struct window b)
+{
+    return a.columns.from == b.columns.from && a.columns.to == b.columns.to && a.rows.from == b.rows.from &&
+           a.rows.to == b.rows.to;
+}
+
+/** Channels by four; the last four of a number that is no multiple overlap the four before. */
+static void depthwise_by_four(const struct wl_op *op, const int8_t *x, int8_t *out)
 {
     struct wl_scaling scaling = wl_scaling_of(op);
+    struct window before = {{0, 0, 0}, {0, 0, 0}};
     struct wl_tap taps[MAX_TAPS];
-    int32_t n_taps = taps_of(op, window, taps), c = 0;
+    int32_t n_taps = 0, last = op->out_c - 4;
 
-    for (; c + 4 <= op->out_c; c += 4) {
-        int32_t sum[4] = {op->bias[c], op->bias[c + 1], op->bias[c + 2], op->bias[c + 3]};
+    for (int32_t oy = 0; oy < op->out_h; oy++)
+        for (int32_t ox = 0; ox < op->out_w; ox++, out += op->out_c) {
+            struct window window = window_at(op, oy, ox);
+            const int8_t *from = x + (window.rows.at * op->in_w + window.columns.at) * op->in_c;
+            const int8_t *w = op->weight + (window.rows.from * op->kernel_w + window.columns.from) * op->in_c;
 
-        wl_four_taps(x + c, op->weight + c, taps, n_taps, op->x_zero, sum);
-        for (int32_t k = 0; k < 4; k++)
-            out[c + k] = wl_code_of(&scaling, c + k, sum[k]);
-    }
-    return c;
+            if (!is_same_part(window, before)) /* the same for all positions but those at the border */
+                n_taps = taps_of(op, window, taps);
+            before = window;
+            for (int32_t c = 0;; c = c + 4 < last ? c + 4 : last) {
+                int32_t sum[4] = {op->bias[c], op->bias[c + 1], op->bias[c + 2], op->bias[c + 3]};
+
+                wl_four_taps(from + c, w + c, taps, n_taps, op->x_zero, sum);
+                for (int32_t k = 0; k < 4; k++)
+                    out[c + k] = wl_code_of(&scaling, c + k, sum[k]);
+                if (c >= last)
+                    break;
+            }
+        }
 }
 #endif
-
-/** One position of the output: every output channel. */
-static void depthwise_position(const struct wl_op *op, const int8_t *x, struct window window, int8_t *out)
-{
-    struct wl_scaling scaling = wl_scaling_of(op);
-    int32_t multiplier = op->out_c / op->in_c, c = 0;
-
-#ifdef WL_BLOCKED
-    if (multiplier == 1 && op->kernel_h * op->kernel_w <= MAX_TAPS)
-        c = depthwise_fours(op, x, window, out);
-#endif
-    for (; c < op->out_c; c++)
-        out[c] = wl_code_of(&scaling, c, depthwise_sum(op, x, window, c, c / multiplier));
-}
 
 void wl_depthwise_conv2d(const struct wl_op *op, int8_t *arena)
 {
+    const int8_t *x = arena + op->x;
     int8_t *out = arena + op->out;
+    struct wl_scaling scaling = wl_scaling_of(op);
 
+#ifdef WL_BLOCKED
+    if (op->out_c == op->in_c && op->out_c >= 4 && op->kernel_h * op->kernel_w <= MAX_TAPS) {
+        depthwise_by_four(op, x, out);
+        return;
+    }
+#endif
     for (int32_t oy = 0; oy < op->out_h; oy++)
         for (int32_t ox = 0; ox < op->out_w; ox++, out += op->out_c)
-            depthwise_position(op, arena + op->x, window_at(op, oy, ox), out);
+            depthwise_position(op, &scaling, x, window_at(op, oy, ox), out);
 }

@@ -74,14 +74,18 @@ struct wl_scaling {
     const int32_t *by_q31;
     const int8_t *by_shift;
     int32_t zero, low, high;
-    int32_t fast_below;     /* a shift below it takes the short way: none where the codes are cut to a part of int8 */
+    int32_t is_fast;        /* codes are cut to int8 and nothing less, and every shift is below -1 */
 };
 
 static inline struct wl_scaling wl_scaling_of(const struct wl_op *op)
 {
-    struct wl_scaling scaling = {op->by_q31, op->by_shift, op->out_zero, op->low, op->high,
-                                 op->high - op->low == 255 ? -1 : -128};
+    struct wl_scaling scaling = {op->by_q31, op->by_shift, op->out_zero, op->low, op->high, 0};
 
+#ifdef WL_DSP
+    scaling.is_fast = op->high - op->low == 255;
+    for (int32_t c = 0; c < op->out_c; c++)
+        scaling.is_fast &= op->by_shift[c] < -1;
+#endif
     return scaling;
 }
 
@@ -93,12 +97,22 @@ WL_SELDOM int8_t wl_any_code(const struct wl_scaling *scaling, int32_t c, int32_
     return wl_activate(v, scaling->zero, scaling->low, scaling->high);
 }
 
+/** The code of a sum of output channel c. */
+static inline int8_t wl_code_of(const struct wl_scaling *scaling, int32_t c, int32_t sum)
+{
+#ifdef WL_DSP
+    if (scaling->is_fast)
+        return wl_fast_code(sum, scaling->by_q31[c], 1 << (32 + scaling->by_shift[c]), scaling->zero);
+#endif
+    return wl_any_code(scaling, c, sum);
+}
+
 /** The codes of two sums of output channel c. */
 static inline void wl_two_codes(const struct wl_scaling *scaling, int32_t c, int32_t sum_a, int32_t sum_b, int8_t *a,
                                 int8_t *b)
 {
 #ifdef WL_DSP
-    if (scaling->by_shift[c] < scaling->fast_below) {
+    if (scaling->is_fast) {
         int32_t by_q31 = scaling->by_q31[c], power = 1 << (32 + scaling->by_shift[c]);
 
         *a = wl_fast_code(sum_a, by_q31, power, scaling->zero);
@@ -108,16 +122,6 @@ static inline void wl_two_codes(const struct wl_scaling *scaling, int32_t c, int
 #endif
     *a = wl_any_code(scaling, c, sum_a);
     *b = wl_any_code(scaling, c, sum_b);
-}
-
-/** The code of one sum of output channel c. */
-static inline int8_t wl_code_of(const struct wl_scaling *scaling, int32_t c, int32_t sum)
-{
-#ifdef WL_DSP
-    if (scaling->by_shift[c] < scaling->fast_below)
-        return wl_fast_code(sum, scaling->by_q31[c], 1 << (32 + scaling->by_shift[c]), scaling->zero);
-#endif
-    return wl_any_code(scaling, c, sum);
 }
 
 /** n codes, apart from each other; written out, as a call costs more than a short row. */
