@@ -37,6 +37,7 @@ class Device:
         bytes_each: int,
         is_paced: bool,
         firmware: str,
+        session: int = 1,
         rails_counts: tuple[int, int] | None = None,
         bundle_sha256: bytes = bytes(32),
         restarts: Callable[[], bool] = lambda: False,
@@ -60,7 +61,7 @@ class Device:
         self._also = also
         self._at_end = at_end
         self._answers = answers
-        self._encoder = Encoder(session=1)
+        self._encoder = Encoder(session=session)
         self._host = Decoder()
         self._begun_at = 0  # index of the recording at which this session began
         self._index = 0

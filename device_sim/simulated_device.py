@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+import os
 import sys
 import time
 import zlib
@@ -47,6 +48,7 @@ def main(argv: Sequence[str]) -> int:
         bytes_each=bytes_each_of(chunks, name=source.name),
         is_paced=not args.flat_out,
         firmware="simulated",
+        session=os.getpid() % 256,
         bundle_sha256=firmware.bundle_sha256,
         also=firmware.push,
         at_end=firmware.finish,

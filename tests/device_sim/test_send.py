@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import pty
+import re
 import shlex
 import signal
 import socket
@@ -155,6 +156,26 @@ def test_ctrl_c_leaves_complete_files(tmp_path: Path) -> None:
     with np.load(out) as trace:
         assert len(trace["flags_u8"]) >= first["n_columns"]
         assert len(trace["codes_ts_i8"]) == len(trace["flags_u8"])
+
+
+def test_a_device_that_is_unplugged_and_plugged_in_again_leaves_a_flagged_gap(tmp_path: Path) -> None:
+    port = tmp_path / "tty"
+    device = ("simulate-device", "--scene", "normal", "--port", f"pty:{port}")
+    with terminal(*device) as first:
+        address_of(first)
+        with terminal("run", "--port", port, "--columns", "--seconds", 4) as host:
+            assert host.stdout is not None
+            host.stdout.readline()  # the first column is there after 2.5 s
+            first.kill()
+            time.sleep(0.5)
+            with terminal(*device):
+                rest, said = host.communicate(timeout=30)
+    assert host.returncode == 0
+    columns = [line["flags"] for line in lines_of(rest)]
+    gaps = re.findall(r"^gaps: 1 with (\d+) samples, 1 of them estimated$", said, re.MULTILINE)
+    assert len(gaps) == 1
+    assert int(gaps[0]) >= 0.5 * 256
+    assert sum("gap" in names for names in columns) >= int(gaps[0]) // 16  # type: ignore[operator]
 
 
 def test_a_host_that_leaves_is_one_line(wristlead: Command) -> None:
