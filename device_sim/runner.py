@@ -241,6 +241,8 @@ class OnnxRunner:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        # Without VNNI its kernels add pairs of products in 16 bits, which overflow; this takes exact ones.
+        options.add_session_config_entry("session.x64quantprecision", "1")
         self._graph = model.graph
         self._session = onnxruntime.InferenceSession(model.onnx, options, providers=["CPUExecutionProvider"])
 

@@ -14,8 +14,10 @@ from device_sim.contract.bundle import read_bundle
 from device_sim.contract.errors import ContractError
 from device_sim.contract.graph import Graph
 from device_sim.options import OneLineParser
+from device_sim.plan import plan
 from device_sim.requant import Family
 from device_sim.runner import NEEDS, Backend, Model, model_in
+from export.arena import smallest_tflm_arena
 from export.to_onnx import to_onnx
 from export.to_tflite import to_tflite
 
@@ -120,4 +122,8 @@ def main(argv: Sequence[str]) -> int:
         (found,) = parity(model_in(bundle, Backend(backend)), inputs, [Backend(backend)])
         n_different += found.n_different
         print(found, flush=True)
+    if Backend.TFLM.value in (args.backend or names):
+        ours = plan(bundle.graph).arena_bytes
+        theirs = smallest_tflm_arena(model_in(bundle, Backend.TFLM).tflite)
+        print(f"arena: {ours} bytes, tflm starts with {theirs}")
     return 1 if n_different else 0
