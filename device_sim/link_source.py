@@ -14,7 +14,7 @@ from device_sim.link_clock import RateMeter
 from device_sim.link_text import LineReceiver, is_text
 from device_sim.recording import ReadAs
 from device_sim.sources import Annotations, Chunk, Gap, Samples
-from device_sim.wire import Ask, DeviceError, End, Query
+from device_sim.wire import Ask, DeviceError, End, Query, Status
 from device_sim.wire_codec import Encoder
 
 WAIT_S = 10.0
@@ -43,7 +43,8 @@ class LinkSource:
         self.n_samples: int | None = None
         self.annotations: Annotations | None = None
         self.interrupted = False
-        self.complaints: list[DeviceError] = []
+        self.complaint: DeviceError | None = None  # the last one
+        self.status: Status | None = None
         self.ended_by = "the end of the stream"
         self._port, self._baud, self._wait_s = name, baud, wait_s
         self._open_line, self._clock, self._sleep = open_line, clock, sleep
@@ -70,7 +71,9 @@ class LinkSource:
                     if isinstance(event, Samples | Gap):
                         yield event
                     elif isinstance(event, DeviceError):
-                        self.complaints.append(event)
+                        self.complaint = event
+                    elif isinstance(event, Status):
+                        self.status = event
                     elif isinstance(event, End):
                         self.ended_by = "END"
                         return
@@ -102,7 +105,10 @@ class LinkSource:
             parts += [f"{tally.n_foreign} of an unknown type"] if tally.n_foreign else []
         if self._meter is not None and self._meter.drift_ppm is not None:
             parts.append(f"drift {self._meter.drift_ppm:+.0f} ppm over {self._meter.seconds:.0f} s")
-        parts += [f"the device says: {said.text or f'error {said.code}'}" for said in self.complaints[-1:]]
+        if self.status is not None and self.status.n_overflow:
+            parts.append(f"{self.status.n_overflow} samples the device had no room for")
+        if self.complaint is not None:
+            parts.append(f"the device says: {self.complaint.text or f'error {self.complaint.code}'}")
         return f"link: {', '.join(parts)}; ended by {'ctrl-C' if self.interrupted else self.ended_by}"
 
     @contextmanager

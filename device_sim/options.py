@@ -51,7 +51,7 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
 def add_port_options(parser: argparse.ArgumentParser) -> None:
     """How to listen to a device."""
     group = parser.add_argument_group("a device on a port")
-    group.add_argument("--baud", type=_rate, metavar="N", help=f"bits per second (default: {BAUD})")
+    group.add_argument("--baud", type=baud, metavar="N", help=f"bits per second (default: {BAUD})")
     group.add_argument(
         "--wait",
         type=float,
@@ -123,11 +123,11 @@ def source_of(args: argparse.Namespace) -> Source:
         )
     if args.port is not None:
         return link_source_of(args)
-    _refuse(args, PORT_OPTIONS, "--synthetic" if args.synthetic else "a recording")
+    refuse(args, PORT_OPTIONS, "--synthetic" if args.synthetic else "a recording")
     if args.synthetic:
-        _refuse(args, FILE_OPTIONS, "--synthetic")
+        refuse(args, FILE_OPTIONS, "--synthetic")
         return SyntheticSource(scene_of(args), seed=1 if args.seed is None else args.seed)
-    _refuse(args, SCENE_OPTIONS, "a recording")
+    refuse(args, SCENE_OPTIONS, "a recording")
     if args.stdin is not None or str(args.file) == "-":
         if args.dtype is not None:
             raise ContractError("stdin: --dtype: expected text on stdin; name a raw file with --file")
@@ -140,7 +140,7 @@ def source_of(args: argparse.Namespace) -> Source:
 
 def link_source_of(args: argparse.Namespace) -> LinkSource:
     """The device on a port, met."""
-    _refuse(args, SCENE_OPTIONS, "--port")
+    refuse(args, SCENE_OPTIONS, "--port")
     if args.wait is not None and not 0 < args.wait < float("inf"):
         raise ContractError(f"wristlead run: --wait: expected seconds above 0, got {args.wait:g}")
     return LinkSource(
@@ -169,17 +169,27 @@ def scene_of(args: argparse.Namespace) -> Scene:
     )
 
 
-def _refuse(args: argparse.Namespace, options: Sequence[str], beside: str) -> None:
+def refuse(
+    args: argparse.Namespace, options: Sequence[str], beside: str, *, command: str = "wristlead run"
+) -> None:
+    """Options that this source does not understand, where any was given."""
     for option in options:
         if getattr(args, option) is not None:
             raise ContractError(
-                f"wristlead run: --{option.replace('_', '-')}: means nothing to {beside}; leave it out"
+                f"{command}: --{option.replace('_', '-')}: means nothing to {beside}; leave it out"
             )
 
 
 def _rate(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"expected whole samples per second, got {text!r}")
+    return int(text)
+
+
+def baud(text: str) -> int:
+    """Bits per second of a serial port."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected whole bits per second, got {text!r}")
     return int(text)
 
 

@@ -13,6 +13,7 @@ from device_sim.contract.errors import ContractError, StreamError
 from device_sim.files import read_recording
 from device_sim.link import BAUD, Link, LinkClosed
 from device_sim.link_serve import KINDS, Stand, open_stand
+from device_sim.replay import limited
 from device_sim.send_device import Device, Packet, bytes_each_of, text_packets
 from device_sim.send_line import FaultyLine, line_faults
 from device_sim.send_signal import disturbed, rails_of
@@ -39,8 +40,7 @@ def main(argv: Sequence[str]) -> int:
         raise ContractError("wristlead send: expected a RECORD or --synthetic, got none or both")
     faults = line_faults(args.line)
     seed = 1 if args.seed is None else args.seed
-    source = _source(args)
-    chunks = list(source) if args.synthetic else disturbed(source, args.noise or (), args.fault or (), seed)
+    source, chunks = _played(args, seed)
     line = FaultyLine(faults, seed)
     stand = open_stand(args.port, baud=args.baud or BAUD)
     try:
@@ -51,12 +51,9 @@ def main(argv: Sequence[str]) -> int:
             device = _device(source, chunks, line, args)
             packets = device.packets()
         pace = Pace(rate_hz=None if args.flat_out else source.rate_hz, drift_ppm=faults.drift_ppm)
-        link = _met(stand)
-        is_visited = stand.address is not None
-        if is_visited:
-            _answer(link, device, FIRST_QUESTION_S)
+        link = _met(stand, device)
         tally = played(packets, link, pace=pace, line=line, device=device)
-        if is_visited:
+        if stand.address is not None:
             _linger(link, FIRST_QUESTION_S if args.text else LAST_READ_S)
     finally:
         stand.close()
@@ -75,8 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("record", nargs="?", type=Path, help="recording, as in `wristlead run --file`")
     parser.add_argument("--synthetic", action="store_true", help="the built-in generator instead")
     parser.add_argument("--port", required=True, help="where to: see below")
-    parser.add_argument("--baud", type=int, metavar="N", help=f"of a serial port (default: {BAUD})")
-    parser.add_argument("--seconds", type=float, metavar="N", help="of the synthetic ECG (default: 30)")
+    parser.add_argument("--baud", type=options.baud, metavar="N", help=f"of a serial port (default: {BAUD})")
+    parser.add_argument("--seconds", type=float, metavar="N", help="stop after N seconds (synthetic: 30)")
     parser.add_argument("--flat-out", action="store_true", help="as fast as the host reads")
     parser.add_argument("--text", action="store_true", help="one integer a line instead of frames")
     parser.add_argument("--line", default="", metavar="KIND=SHARE,..", help="what a bad line does")
@@ -85,10 +82,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _source(args: argparse.Namespace) -> Source:
+def _played(args: argparse.Namespace, seed: int) -> tuple[Source, list[Chunk]]:
+    """The source and all it gives, disturbed where that is asked for."""
     if args.synthetic:
-        return SyntheticSource(options.scene_of(args), seed=1 if args.seed is None else args.seed)
-    return read_recording(args.record, options.read_as(args)).source()
+        options.refuse(args, options.FILE_OPTIONS, "--synthetic", command="wristlead send")
+        synthetic = SyntheticSource(options.scene_of(args), seed=seed)
+        return synthetic, list(synthetic)
+    options.refuse(args, ("scene", "heart_rate"), "a recording", command="wristlead send")
+    source = read_recording(args.record, options.read_as(args)).source()
+    n_samples = None if args.seconds is None else round(args.seconds * source.rate_hz)
+    if n_samples is not None and n_samples < 1:
+        raise ContractError(f"wristlead send: --seconds: expected more than 0, got {args.seconds:g}")
+    chunks = list(limited(source, n_samples))
+    return source, disturbed(source, chunks, args.noise or (), args.fault or (), seed)
 
 
 def _device(source: Source, chunks: list[Chunk], line: FaultyLine, args: argparse.Namespace) -> Device:
@@ -104,14 +110,20 @@ def _device(source: Source, chunks: list[Chunk], line: FaultyLine, args: argpars
     )
 
 
-def _met(stand: Stand) -> Link:
-    """The host, waited for as long as it takes."""
+def _met(stand: Stand, device: Device | None) -> Link:
+    """The host, waited for as long as it takes; on a line that was there before, whoever is at its end."""
     if stand.address is not None:
         print(f"waiting for a host: wristlead run --port {stand.address}", file=sys.stderr, flush=True)
     while True:
         link = stand.host(HOST_S)
-        if link is not None:
+        if link is None:
+            continue
+        if stand.address is None:
             return link
+        with suppress(LinkClosed):  # one that looked and left
+            _answer(link, device, FIRST_QUESTION_S)
+            return link
+        link.close()
 
 
 @dataclass(slots=True)

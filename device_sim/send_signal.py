@@ -11,9 +11,10 @@ from device_sim.sources import Chunk, Gap, Samples, Source
 from device_sim.synthetic import RAIL_UV, Fault, Noise, Scene, fault_mask, noise_uv, with_faults
 
 
-def disturbed(source: Source, noises: Sequence[Noise], faults: Sequence[Fault], seed: int) -> list[Chunk]:
+def disturbed(
+    source: Source, chunks: list[Chunk], noises: Sequence[Noise], faults: Sequence[Fault], seed: int
+) -> list[Chunk]:
     """The chunks of a source with disturbances laid over them; its own gaps stay."""
-    chunks = list(source)
     n_samples = sum(chunk.n_samples for chunk in chunks)
     if not n_samples or not (noises or faults):
         return chunks

@@ -27,6 +27,7 @@ from device_sim.synthetic import SyntheticSource
 from device_sim.verdict import Verdict
 from device_sim.wire import Answer, Ask, Column, Judged, Payload, Query
 
+COMMAND = "wristlead simulate-device"
 LOOK_S = 0.05
 HOST_READS_S = 10.0
 EPILOG = f"""\
@@ -68,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = options.OneLineParser(
-        prog="wristlead simulate-device",
+        prog=COMMAND,
         description=__doc__,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -76,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("bundle", nargs="?", metavar="BUNDLE", help="the network on board")
     parser.add_argument("--port", required=True, help="where it can be reached: see below")
-    parser.add_argument("--baud", type=int, metavar="N", help=f"of a serial port (default: {BAUD})")
+    parser.add_argument("--baud", type=options.baud, metavar="N", help=f"of a serial port (default: {BAUD})")
     parser.add_argument("--record", type=Path, help="what its electrodes see (default: the synthetic ECG)")
     parser.add_argument("--seconds", type=float, metavar="N", help="of the synthetic ECG (default: 30)")
     parser.add_argument("--once", action="store_true", help="END at the end of the recording")
@@ -88,7 +89,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _source(args: argparse.Namespace) -> Source:
     if args.record is not None:
+        options.refuse(args, (*options.SCENE_OPTIONS, "seconds"), "--record", command=COMMAND)
         return read_recording(args.record, options.read_as(args)).source()
+    options.refuse(args, options.FILE_OPTIONS, "the synthetic ECG", command=COMMAND)
     return SyntheticSource(options.scene_of(args), seed=1 if args.seed is None else args.seed)
 
 

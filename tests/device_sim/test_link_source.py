@@ -11,7 +11,7 @@ from device_sim.link import Link, LinkClosed
 from device_sim.link_source import LinkSource
 from device_sim.recording import ReadAs
 from device_sim.sources import Gap, Samples
-from device_sim.wire import Ask, DeviceError, End, Hello, Query
+from device_sim.wire import Ask, DeviceError, End, Hello, Payload, Query, Status
 from device_sim.wire_codec import Decoder, Encoder, content_of
 
 RATE_HZ = 256
@@ -85,7 +85,7 @@ class Board:
             said.append((start_s + (k + 1) / 16, frame))
         return said
 
-    def said(self, payload: End | DeviceError | Query | Hello) -> bytes:
+    def said(self, payload: Payload) -> bytes:
         return self._encoder.payload(payload)
 
 
@@ -214,6 +214,15 @@ def test_what_the_device_complains_about_is_told() -> None:
     source = met(clock, line)
     list(source)
     assert "the device says: the ADC does not answer" in source.summary()
+
+
+def test_what_the_device_had_no_room_for_is_told() -> None:
+    clock, board = Clock(), Board()
+    status = board.said(Status(next_index=16, n_overflow=40))
+    happenings = [*board.seconds(100, 0, 1, hello=HELLO), (101.0, status), (101.1, None)]
+    source = met(clock, Script(clock, *happenings, is_live=False))
+    list(source)
+    assert "40 samples the device had no room for" in source.summary()
 
 
 def test_an_interrupt_ends_the_stream_as_if_the_device_had() -> None:

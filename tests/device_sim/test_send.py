@@ -178,6 +178,14 @@ def test_a_device_that_is_unplugged_and_plugged_in_again_leaves_a_flagged_gap(tm
     assert sum("gap" in names for names in columns) >= int(gaps[0]) // 16  # type: ignore[operator]
 
 
+def test_a_host_that_only_looks_is_not_taken_for_one(wristlead: Command) -> None:
+    with terminal("send", "--synthetic", "--seconds", 6, "--flat-out", "--port", "pty") as sender:
+        port = address_of(sender)
+        os.close(os.open(port, os.O_RDWR | os.O_NOCTTY))
+        time.sleep(0.2)
+        assert wristlead("run", "--port", port).returncode == 0
+
+
 def test_a_host_that_leaves_is_one_line(wristlead: Command) -> None:
     with terminal("send", "--synthetic", "--seconds", 60, "--port", "pty") as sender:
         wristlead("run", "--port", address_of(sender), "--seconds", 1)
@@ -263,6 +271,11 @@ def test_nobody_listening_is_one_line(wristlead: Command) -> None:
         (("run", "--port", "/dev/null", "--wait", "-1"), "--wait: expected seconds above 0, got -1"),
         (("run", "--port", "/dev/null", "--seed", 3), "--seed: means nothing to --port"),
         (("run", "--synthetic", "--baud", 9600), "--baud: means nothing to --synthetic"),
+        (("run", "--port", "/dev/null", "--baud", 0), "argument --baud: expected whole bits per second"),
+        (("send", "--synthetic", "--gain", 5, "--port", "pty"), "send: --gain: means nothing to --synthetic"),
+        (("send", "a.npz", "--scene", "af", "--port", "pty"), "send: --scene: means nothing to a recording"),
+        (("send", "a.npz", "--port", "pty"), "a.npz: expected a recording, found no such file"),
+        (("simulate-device", "--rate", 256, "--lead", "I", "--port", "pty"), "--lead: means nothing to the"),
         (("send", "--port", "pty"), "expected a RECORD or --synthetic, got none or both"),
         (("send", "--synthetic", "--port", "listen://x:y"), "expected listen://HOST:PORT, got another form"),
         (
