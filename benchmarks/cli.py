@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import backends, beats, frontend, frontend_report, host, kernels
+from benchmarks import backends, beats, compare, frontend, frontend_report, host, kernels
 from benchmarks.mcu.image import COMPILERS, ZIG
 from benchmarks.mcu.targets import COUNTED, target
 from device_sim.contract.errors import ContractError
@@ -22,6 +22,11 @@ Exit code: 0 done, 1 a limit was broken, 2 the request made no sense or a packag
 def main(argv: Sequence[str]) -> int:
     """0 when every limit is kept."""
     args = _parser().parse_args(argv)
+    if args.compare is not None:
+        if args.bench is not None:
+            raise ContractError("wristlead bench: --compare takes two files and no bench")
+        print(compare.text(*args.compare))
+        return 0
     match args.bench:
         case "backends":
             return _backends(args)
@@ -29,13 +34,18 @@ def main(argv: Sequence[str]) -> int:
             return _beats()
         case "kernels":
             return _kernels(args)
-        case _:
+        case "frontend":
             return _frontend(args)
+        case _:
+            raise ContractError("wristlead bench: expected a bench or --compare A B; see --help")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = OneLineParser(prog="wristlead bench", description=__doc__, allow_abbrev=False)
-    benches = parser.add_subparsers(dest="bench", metavar="BENCH", required=True)
+    parser.add_argument(
+        "--compare", nargs=2, type=Path, metavar=("A", "B"), help="what differs between two recorded results"
+    )
+    benches = parser.add_subparsers(dest="bench", metavar="BENCH")
     one = benches.add_parser(
         "frontend",
         help="the front end: instructions by stage, bytes, resamplers; times beside other libraries",
@@ -80,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     cores = [one.name for one in COUNTED]
     layers.add_argument("--target", choices=cores, default="cortex-m4", help="default: cortex-m4")
     layers.add_argument("--compiler", choices=COMPILERS, default=ZIG, help=f"default: {ZIG}")
+    layers.add_argument("--record", action="store_true", help="append it to benchmarks/results/kernels.jsonl")
     return parser
 
 
@@ -117,7 +128,10 @@ def _beats() -> int:
 def _kernels(args: argparse.Namespace) -> int:
     costs = kernels.measure(target(args.target), args.compiler)
     print(kernels.text(costs))
-    return 0 if all(cost.limit.kept for cost in costs) else 1
+    if args.record:
+        with (RESULTS / "kernels.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(kernels.record(costs)) + "\n")
+    return 0 if all(cost.is_kept for cost in costs) else 1
 
 
 def _backends(args: argparse.Namespace) -> int:
