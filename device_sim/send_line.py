@@ -1,7 +1,9 @@
 """What a bad line does to frames: a seeded script of flips, losses, copies, swaps, stalls and restarts."""
 
+import math
 import random
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 from device_sim.contract.errors import ContractError
@@ -95,16 +97,26 @@ class FaultyLine:
         return held
 
     def _scratched(self, raw: bytes) -> bytes:
-        """Flips and losses, byte by byte."""
-        faults, chance = self._faults, self._chance
-        if not (faults.flip or faults.drop):
-            return raw
-        out = bytearray()
-        for byte in raw:
-            if self._happens(faults.drop):
-                continue
-            out.append(byte ^ (1 << chance.randrange(8)) if self._happens(faults.flip) else byte)
+        """Bits flipped and bytes lost."""
+        out = bytearray(raw)
+        for at in self._hits(len(out), self._faults.flip):
+            out[at] ^= 1 << self._chance.randrange(8)
+        for at in reversed(list(self._hits(len(out), self._faults.drop))):
+            del out[at]
         return bytes(out)
+
+    def _hits(self, n: int, share: float) -> Iterator[int]:
+        """Places among n where a fault of that share happens, by the distance from one to the next."""
+        if share <= 0:
+            return
+        at = -1
+        while True:
+            distance = 0 if share >= 1 else int(math.log(1 - self._chance.random()) / math.log1p(-share))
+            at += 1 + distance
+            if at >= n:
+                return
+            self.n_faults += 1
+            yield at
 
     def _happens(self, share: float) -> bool:
         happens = share > 0 and self._chance.random() < share
