@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from torch import nn
@@ -12,7 +12,7 @@ from device_sim.fingerprint import frontend_sha256
 from device_sim.options import OneLineParser
 from export.calibration import Calibration, Question, floats_of, from_json, to_json
 from export.checkpoint import checkpoint_of, content, net_of, sha256_of
-from export.choose import Candidate, Material, candidates
+from export.choose import Candidate, Material, candidates, first_graph
 from export.flips import real_logits
 from export.float_graph import F64
 from export.shipped import KINDS, Rhythm
@@ -38,14 +38,14 @@ def main(argv: Sequence[str]) -> int:
         net = net_of(content(one.weights), one.weights, one.recipe.net)
         kind, rhythm = kind_of(calibration), _rhythm(one)
         material = _material(shipment.name, net, one, calibration, choosing)
-        best = _best(material)
         if shipment.tune_epochs:
-            spec = TuneSpec(epochs=shipment.tune_epochs)
             windows = windows_of(one, "tuning", args.data)
-            net = tuned(net, kind, rhythm, best.plain.graph, windows.inputs, spec, _tell)
+            spec = TuneSpec(epochs=shipment.tune_epochs)
+            net = tuned(net, kind, rhythm, first_graph(material), windows.inputs, spec, _tell)
             shipment.weights.write_bytes(checkpoint_of(net))
             floats = floats_of(net, name=shipment.name, kind=kind, rhythm=rhythm)
-            best = _best(replace(material, floats=floats))
+            material = replace(material, floats=floats)  # the logits it is judged by stay training's
+        best = _best(material)
         made = Calibration(
             name=shipment.name,
             net=one.recipe.net,
@@ -54,10 +54,10 @@ def main(argv: Sequence[str]) -> int:
             frontend_sha256=frontend_sha256(kind),
             questions=material.questions,
             rhythm=rhythm,
-            method=best.of_all.method,
-            equalisation=best.of_all.equalisation,
-            ranges=best.of_all.ranges,
-            bias_steps=best.of_all.bias_steps,
+            method=best.method,
+            equalisation=best.equalisation,
+            ranges=best.ranges,
+            bias_steps=best.bias_steps,
         )
         shipment.calibration.write_text(to_json(made))
         print(f"wrote {shipment.calibration}", file=sys.stderr)
@@ -92,22 +92,13 @@ def _material(name: str, net: nn.Module, one: Finished, calibration: Windows, ch
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Best:
-    of_all: Candidate
-    plain: Candidate  # of those whose layers are the net's own
-
-
-def _best(material: Material) -> Best:
+def _best(material: Material) -> Candidate:
     """Every candidate a line; fewest changed verdicts win."""
     found = []
     for candidate in candidates(material):
         found.append(candidate)
         print(f"  {candidate}", flush=True)
-    return Best(
-        min(found, key=lambda one: one.rank),
-        min((one for one in found if not one.equalisation), key=lambda one: one.rank),
-    )
+    return min(found, key=lambda one: one.rank)
 
 
 def _rhythm(one: Finished) -> Rhythm | None:

@@ -64,6 +64,13 @@ class Material:
         return {name: self.specs[name].worth(x) for name, x in self.calibration_i8.items()}
 
 
+def first_graph(material: Material) -> Graph:
+    """The codes that tuning starts from; the net's own layers, the far tails cut off."""
+    ranges = calibrate(material.floats, material.calibration, Method.PERCENTILE)
+    codes = {name: one.code for name, one in material.specs.items()}
+    return quantize(material.floats, _with_reach(ranges, material.questions), codes)
+
+
 def candidates(material: Material) -> Iterator[Candidate]:
     """Every method; then the best of them with its channels equalised."""
     found = []
