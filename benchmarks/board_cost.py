@@ -1,7 +1,7 @@
 """What a bundle means on a board: memory, modelled cycles and load, delays, and what a battery would do."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,21 +25,29 @@ BEAT_DELAY_S = (0.4, 2.0 + 1.1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BoardCost:
-    """One bundle on one board; cycles are modelled."""
+class NetworkCost:
+    """One network among those of a device."""
 
-    board: Board
-    bundle: str
-    heart_rate_bpm: float
-    sizes: device.Sizes
-    stages: Mapping[str, Interval]  # cycles a second
-    window: Interval  # cycles of the network, one window
+    name: str
+    window: Interval  # cycles
     windows_a_second: float
     algorithmic_s: tuple[float, float]  # from the last sample of a window until all of it is known
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardCost:
+    """Bundles on one board, all of them running; cycles are modelled."""
+
+    board: Board
+    heart_rate_bpm: float
+    sizes: device.Sizes
+    stages: Mapping[str, Interval]  # cycles a second, the networks left out
+    networks: tuple[NetworkCost, ...]
+
     @property
     def load(self) -> Interval:
-        total = sum(self.stages.values(), start=Interval(low=0, high=0))
+        networks = (one.window.times(one.windows_a_second) for one in self.networks)
+        total = sum((*self.stages.values(), *networks), start=Interval(low=0, high=0))
         return total.times(1 / self.board.clock_hz)
 
 
@@ -67,32 +75,43 @@ def memory_of(board: Board) -> Memory:
     )
 
 
-def measure(bundle: Bundle, board: Board, *, heart_rate_bpm: float = 70.0, compiler: str = ZIG) -> BoardCost:
-    """Counts a stretch of ECG on the board's core and turns them into cycles."""
+def measure(
+    bundles: Sequence[Bundle], board: Board, *, heart_rate_bpm: float = 70.0, compiler: str = ZIG
+) -> BoardCost:
+    """Counts a stretch of ECG on the core and turns it into cycles; each bundle has a run of its own."""
     model = cycles.model_of(board.core)
-    with tempfile.TemporaryDirectory() as folder:
-        built = device.build(bundle, Path(folder), target(board.core), compiler=compiler)
-        emulator = Emulator(built)
-        played = device.ecg(STREAM_S, heart_rate_bpm)
-        stream = device.run(built, played, emulator)
-    regions = cycles.histograms(emulator)
-    spent = {
-        stage: cycles.cycles(regions[k], model) + cycles.stalls(regions[k], board.flash)
-        for k, stage in enumerate(device.STAGES)
-        if k and k in regions
-    }
-    window = spent["network"].times(1 / max(stream.n_windows, 1))
-    a_second = _windows_a_second(bundle, heart_rate_bpm)
-    stages = {stage: cost.times(1 / stream.seconds) for stage, cost in spent.items() if stage != "network"}
+    sizes, networks = [], []
+    stages: dict[str, Interval] = {}
+    for bundle in bundles:
+        with tempfile.TemporaryDirectory() as folder:
+            built = device.build(bundle, Path(folder), target(board.core), compiler=compiler)
+            emulator = Emulator(built)
+            stream = device.run(built, device.ecg(STREAM_S, heart_rate_bpm), emulator)
+        regions = cycles.histograms(emulator)
+        spent = {
+            stage: cycles.cycles(regions[k], model) + cycles.stalls(regions[k], board.flash)
+            for k, stage in enumerate(device.STAGES)
+            if k and k in regions
+        }
+        networks.append(
+            NetworkCost(
+                name=bundle.name,
+                window=spent.pop("network").times(1 / max(stream.n_windows, 1)),
+                windows_a_second=_windows_a_second(bundle, heart_rate_bpm),
+                algorithmic_s=_algorithmic_s(bundle),
+            )
+        )
+        for stage, cost in spent.items():  # what two bundles share is there once: the dearer run of it
+            a_second = cost.times(1 / stream.seconds)
+            if stage not in stages or a_second.high > stages[stage].high:
+                stages[stage] = a_second
+        sizes.append(device.sizes_of(built, stream.stack_bytes))
     return BoardCost(
         board=board,
-        bundle=bundle.name,
         heart_rate_bpm=heart_rate_bpm,
-        sizes=device.sizes_of(built, stream.stack_bytes),
-        stages={**stages, "network": window.times(a_second)},
-        window=window,
-        windows_a_second=a_second,
-        algorithmic_s=_algorithmic_s(bundle),
+        sizes=device.together(sizes),
+        stages=stages,
+        networks=tuple(networks),
     )
 
 
@@ -119,22 +138,37 @@ def text(cost: BoardCost, battery_mah: float) -> str:
             ("RAM, stack included", sizes.ram_bytes, board.ram_bytes),
         )
     ]
+    a_second = dict(cost.stages)
+    a_second |= {one.name: one.window.times(one.windows_a_second) for one in cost.networks}
     stages = [
         (stage, *_pair(spent.times(1e-6)), *_pair(spent.times(100 / clock)))
-        for stage, spent in cost.stages.items()
+        for stage, spent in a_second.items()
     ]
     stages.append(("all", "", "", *_pair(cost.load.times(100))))
-    title = f"{cost.heart_rate_bpm:g} beats a minute, {cost.windows_a_second:.2f} windows a second"
-    compute, (low, high) = cost.window.times(1000 / clock), cost.algorithmic_s
+    delays = [
+        (
+            one.name,
+            f"{one.windows_a_second:.2f}",
+            *_pair(one.window.times(1000 / clock)),
+            *(f"{seconds:.2f}" for seconds in one.algorithmic_s),
+        )
+        for one in cost.networks
+    ]
+    names = " and ".join(one.name for one in cost.networks)
     lines = [
         sheet(
-            f"{cost.bundle} on {board.name}, {clock / 1e6:g} MHz: bytes, exact",
-            ("", "needed", "there", ""),
-            memory,
+            f"{names} on {board.name}, {clock / 1e6:g} MHz: bytes, exact", ("", "needed", "there", ""), memory
         ),
-        sheet(f"Modelled: {title}", ("stage", "Mcycles/s", "to", "load %", "to"), stages),
-        f"compute delay of a window   {compute.low:,.2f} - {compute.high:,.2f} ms (modelled)",
-        f"algorithmic delay           {low:.2f} - {high:.2f} s after its last sample, on any core",
+        sheet(
+            f"Modelled, at {cost.heart_rate_bpm:g} beats a minute",
+            ("stage", "Mcycles/s", "to", "load %", "to"),
+            stages,
+        ),
+        sheet(
+            "Delays: compute is modelled; the algorithm's, after a window's last sample, no core shortens",
+            ("network", "windows/s", "compute ms", "to", "algorithm s", "to"),
+            delays,
+        ),
     ]
     return "\n".join([*lines, *_energy(cost, battery_mah)])
 

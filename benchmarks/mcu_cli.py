@@ -48,7 +48,12 @@ def _parser() -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         if name != "boards":
-            made.add_argument("bundle", type=Path, help="folder written by `wristlead export`")
+            made.add_argument(
+                "bundle",
+                type=Path,
+                nargs="+" if name == "cost" else None,
+                help="folder written by `wristlead export`" + ("; several share a device" * (name == "cost")),
+            )
             made.add_argument("--compiler", choices=COMPILERS, default=ZIG, help=f"default: {ZIG}")
         if name in ("build", "cost"):
             made.add_argument(
@@ -110,10 +115,10 @@ def _keep(path: Path, out: Path | None) -> None:
 
 
 def _cost(args: argparse.Namespace) -> int:
-    board, bundle = board_cost.board_named(args.board), read_bundle(args.bundle)
+    board, bundles = board_cost.board_named(args.board), [read_bundle(path) for path in args.bundle]
     if not 20 <= args.heart_rate <= 250 or args.battery <= 0:
         raise ContractError("wristlead mcu cost: expected 20..250 beats a minute and a battery above 0 mAh")
-    cost = board_cost.measure(bundle, board, heart_rate_bpm=args.heart_rate, compiler=args.compiler)
+    cost = board_cost.measure(bundles, board, heart_rate_bpm=args.heart_rate, compiler=args.compiler)
     print(board_cost.text(cost, args.battery))
     return 0
 

@@ -4,7 +4,7 @@ import re
 import struct
 import subprocess
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,7 +24,7 @@ from export import to_c
 RATE_HZ = 256
 STACK_S, STACK_BPM = 12.0, 200.0  # long enough for windows of every kind
 MAX_INSTRUCTIONS = 20_000_000_000
-STAGES = ("harness", "front end", "beats", "network")  # enum region of device_main.c
+STAGES = ("harness", "front end", "beats", "network", "wire")  # enum region of device_main.c
 HARNESS = {
     "wl_job",
     "wl_result",
@@ -43,6 +43,7 @@ KERNELS = {"conv.c", "dense.c", "pool.c", "elementwise.c", "graph.c"}
 BEAT_FILES = {"qrs.c", "beat_window.c"}
 MODEL = re.compile(r"op\d+_|ops$|wl_model")
 RAM_OBJECTS = {"arena": "arena", "fe": "front end", "image": "image ring", "ring": "beat ring"}
+RAM_OBJECTS |= dict.fromkeys(("frame", "heard", "wire", "sent", "sequence"), "wire")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +132,25 @@ def ecg(seconds: float, heart_rate_bpm: float = 70.0) -> Drive:
     return drive.ecg(RATE_HZ, seconds, heart_rate_bpm)
 
 
+def together(parts: Sequence[Sizes]) -> Sizes:
+    """Bundles on one device: models, arenas and what feeds them side by side, everything else once."""
+
+    def joined(objects: Sequence[Mapping[str, int]]) -> dict[str, int]:
+        names = dict.fromkeys(name for of in objects for name in of)
+        return {
+            name: (sum if name in ("model", "arena") else max)(of.get(name, 0) for of in objects)
+            for name in names
+        }
+
+    stacks = [part.stack_bytes for part in parts if part.stack_bytes is not None]
+    return Sizes(
+        sections=(),
+        flash_by_object=joined([part.flash_by_object for part in parts]),
+        ram_by_object=joined([part.ram_by_object for part in parts]),
+        stack_bytes=max(stacks) if stacks else None,
+    )
+
+
 def sizes_of(of: Image, stack_bytes: int | None) -> Sizes:
     """Every byte of the sections is somebody's: what no symbol holds is start-up and padding."""
     homes = _homes()
@@ -167,6 +187,8 @@ def _object_of(symbol: Symbol, homes: Mapping[str, str]) -> str:
         return "kernels"
     if home in BEAT_FILES:
         return "beats"
+    if home == "codec.c":
+        return "wire"
     return "front end" if symbol.is_code else "tables"
 
 

@@ -109,13 +109,30 @@ def test_the_cost_on_a_board_is_an_interval_and_says_what_is_modelled(
 ) -> None:
     bundle, _ = beat
     board = board_cost.board_named("nrf52840")
-    cost = board_cost.measure(bundle, board, heart_rate_bpm=180)
-    assert cost.windows_a_second == 3
-    assert set(cost.stages) == {"front end", "beats", "network"}
+    cost = board_cost.measure([bundle], board, heart_rate_bpm=180)
+    assert [one.windows_a_second for one in cost.networks] == [3]
+    assert set(cost.stages) == {"front end", "beats", "wire"}
     assert 0 < cost.load.low < cost.load.high < 0.05
     said = board_cost.text(cost, 225)
-    assert "Modelled: 180 beats a minute" in said
+    assert "Modelled, at 180 beats a minute" in said
     assert "recalled, not looked up again" in said
+
+
+def test_two_bundles_share_all_but_models_and_arenas() -> None:
+    one = device.Sizes(
+        sections=(),
+        flash_by_object={"model": 100, "kernels": 50},
+        ram_by_object={"arena": 10, "front end": 7},
+        stack_bytes=30,
+    )
+    other = device.Sizes(
+        sections=(),
+        flash_by_object={"model": 20, "kernels": 50, "beats": 5},
+        ram_by_object={"arena": 4, "front end": 7, "harness": 99},
+        stack_bytes=40,
+    )
+    both = device.together([one, other])
+    assert (both.flash_bytes, both.ram_bytes) == (100 + 20 + 50 + 5, 10 + 4 + 7 + 40)
 
 
 def test_cycles_follow_the_classes() -> None:
