@@ -1,5 +1,6 @@
 # make demo     a synthetic ECG through the pipeline, with its own small environment
 # make test     every check, with its own development environment
+# make gate     every bundle in models/ against its budget and what it cost before
 # make check    the same, and the heavy cross-checks (TensorFlow)
 # make core     the C core, beside device_sim
 # make models   every bundle of models/models.toml: calibrated and compared where that is stale, then written
@@ -51,7 +52,7 @@ define step
 @echo "== $(1)"; { $(2); } || { echo "wristlead: make test FAILED at: $(1)" >&2; exit 1; }
 endef
 
-.PHONY: demo test check core models clean environment
+.PHONY: demo test gate check core models clean environment
 
 demo:
 	$(call make_environment,$(DEMO_VENV),report)
@@ -78,10 +79,19 @@ test: environment
 	$(call step,C tests under the sanitizers,$(MAKE) --no-print-directory -C firmware test)
 	$(call step,generated tables are the committed ones,$(VENV)/bin/python -m firmware.tables --check)
 	$(call step,pytest,$(VENV)/bin/python -m pytest -q --junitxml=build/pytest.xml)
+	$(call step,every bundle keeps its budget,$(MAKE) --no-print-directory gate)
 	$(call step,ruff check,$(VENV)/bin/ruff check .)
 	$(call step,ruff format --check,$(VENV)/bin/ruff format --check .)
 	$(call step,mypy --strict,$(VENV)/bin/mypy)
 	@echo "wristlead: make test passed"
+
+# A bundle without a baseline is held against its budget alone.
+gate: environment
+	@set -e; for manifest in models/*/manifest.json; do \
+	    name=$$(basename $$(dirname $$manifest)); baseline=; \
+	    [ ! -e budgets/$$name.json ] || baseline="--baseline budgets/$$name.json"; \
+	    $(VENV)/bin/wristlead gate models/$$name --budget budgets/$$name.toml $$baseline; \
+	done
 
 check: test
 	$(call make_environment,$(VENV),$(EXTRAS)$(comma)check)

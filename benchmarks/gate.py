@@ -71,7 +71,7 @@ class Row:
 
     @property
     def change(self) -> str:
-        if not self.baseline:
+        if not self.baseline or self.baseline == self.measured:
             return ""
         return f" ({100 * (self.measured / self.baseline - 1):+.2f} %)"
 
