@@ -328,7 +328,10 @@ def render(metrics: PaperMetrics) -> str:
         f"{one.measure.removeprefix('validation_'):10}{one.value:6.3f}  {one.sha256[:12]}"
         for one in metrics.pretraining
     ]
-    lines += ["", f"cost of one interval, float32, one thread, all in one run ({metrics.machine}):"]
+    lines += [
+        "",
+        f"cost of one interval, float32, one thread, least of the turns of one run ({metrics.machine}):",
+    ]
     lines += [
         f"  {cost.net:22}{'x'.join(map(str, cost.shape)):12}{cost.parameters:>10,} parameters"
         f"{cost.macs / 1e6:9.1f} M MAC{cost.ms:8.2f} ms"
