@@ -1,4 +1,4 @@
-# make demo     a synthetic ECG through the pipeline, with its own small environment
+# make demo     a synthetic ECG through a bundle, verdicts and a picture, with its own small environment
 # make test     every check, with its own development environment
 # make gate     every bundle in models/ against its budget and what it cost before
 # make check    the same, and the heavy cross-checks (TensorFlow)
@@ -57,7 +57,8 @@ endef
 demo:
 	$(call make_environment,$(DEMO_VENV),report)
 	@$(DEMO_VENV)/bin/python setup.py --quiet build_core
-	$(DEMO_VENV)/bin/wristlead run --synthetic --seconds 30 --picture demo.png
+	$(DEMO_VENV)/bin/wristlead run models/beat-tiny --synthetic --scene pvc --noise white=4 \
+	    --fault lead_off@17+1.5 --fault rail@24+1 --picture demo.png
 
 environment:
 	$(call make_environment,$(VENV),$(EXTRAS))

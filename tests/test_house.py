@@ -204,8 +204,12 @@ def modules_loaded_by(arguments: list[str], folder: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["--help"], ["run", "--help"], ["run", "--synthetic", "--seconds", "6"]],
-    ids=["import", "help", "run_help", "run_synthetic"],
+    [
+        *([], ["--help"], ["run", "--help"]),
+        ["run", "--synthetic", "--seconds", "6"],
+        ["run", "models/beat-tiny", "--synthetic", "--seconds", "6"],
+    ],
+    ids=["import", "help", "run_help", "run_synthetic", "run_bundle"],
 )
 def test_a_device_pays_for_no_training_package(arguments: list[str], tmp_path: Path) -> None:
     loaded = {name.split(".")[0] for name in modules_loaded_by(arguments, tmp_path)}
@@ -278,9 +282,13 @@ def test_the_core_has_no_array_of_variable_length() -> None:
 def test_the_readme_shows_what_the_demo_prints() -> None:
     readme = (ROOT / "README.md").read_text()
     shown = readme.split("$ make demo\n...\n")[1].split("wrote demo.png")[0].splitlines()
-    command = [sys.executable, "-m", "device_sim", "run", "--synthetic", "--seconds", "30"]
+    recipe = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    arguments = re.findall(r"^\t\$\(DEMO_VENV\)/bin/wristlead (.+?)--picture demo.png$", recipe, re.MULTILINE)
+    assert len(arguments) == 1
+    command = [sys.executable, "-m", "device_sim", *arguments[0].split()]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
     printed = (done.stdout + done.stderr).splitlines()
+    assert len(shown) > 5
     assert [line for line in shown if line not in printed] == []
 
 
