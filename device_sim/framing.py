@@ -65,7 +65,7 @@ class Deframer:
         return self._n_out
 
     def feed(self, received: bytes, at_s: float) -> list[Event]:
-        """Everything these bytes complete, in order; neighbouring samples in one piece."""
+        """Everything these bytes complete; neighbouring samples in one piece, messages among them first."""
         events: list[Event] = []
         for frames in self._decoder.frames(received):
             at = 0
@@ -93,7 +93,6 @@ class Deframer:
                 "update wristlead, or the device's firmware"
             )
         if frame.type != FrameType.SAMPLES:
-            self._flush(events)
             self._message(frame, events)
             return 1
         run = frames.run(at)
@@ -190,6 +189,7 @@ class Deframer:
 
     def _ended(self, end: End, events: list[Event]) -> None:
         """The frames before the end may be lost too; then their index tells."""
+        self._flush(events)
         if self._next is None:
             return
         ahead = (end.next_index - self._next) % INDEX_MODULUS

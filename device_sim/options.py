@@ -22,6 +22,8 @@ SCENES = ("example", *MORPHOLOGIES)
 FAULT = re.compile(r"^(lead_off|rail|flat|gap|step)@([\d.]+)(?:\+([\d.]+))?(?:=(-?[\d.]+))?$")
 NOISE = re.compile(r"^(white|mains|wander|emg)=([\d.]+)$")
 DEFAULT_SECONDS = 30.0
+# A minute of a recording at a time: what a piece costs beside its samples counts no more, memory stays small.
+FILE_BLOCK_SAMPLES = 16_384
 # Options that only one kind of source understands: given to the other, they are a mistake.
 FILE_OPTIONS = ("units", "gain", "lead", "dtype", "rails")
 SCENE_OPTIONS = ("scene", "seed", "heart_rate", "noise", "fault")
@@ -135,7 +137,7 @@ def source_of(args: argparse.Namespace) -> Source:
         if frames is not None:
             return LinkSource("-", read_as(args), open_line=lambda name, baud: frames)
         return TextStream(sys.stdin.buffer, read_as(args))
-    return read_recording(args.file, read_as(args)).source()
+    return read_recording(args.file, read_as(args)).source(block_samples=FILE_BLOCK_SAMPLES)
 
 
 def link_source_of(args: argparse.Namespace) -> LinkSource:
