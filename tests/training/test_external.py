@@ -124,7 +124,8 @@ def written(folder: Path, **changes: str) -> Path:
     }
     fit = {"epochs": "3", "windows_per_epoch": "256", "batch_size": "32"}
     head, tail = text.split("[bench]")
-    lines = [line for line in head.splitlines() if line.split(" =")[0] not in short]
+    dropped = {*short, "teachers", "teacher_share"}
+    lines = [line for line in head.splitlines() if line.split(" =")[0] not in dropped]
     head = "\n".join([*lines, *(f"{key} = {value}" for key, value in short.items())])
     tail = "\n".join(
         f"{line.split(' =')[0]} = {fit[line.split(' =')[0]]}" if line.split(" =")[0] in fit else line
