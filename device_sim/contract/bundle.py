@@ -14,8 +14,7 @@ from device_sim.contract.budget import Budget, budget_from_json
 from device_sim.contract.errors import ContractError, DigestError
 from device_sim.contract.fields import Fields, as_text, parse
 from device_sim.contract.graph import Graph
-from device_sim.contract.inputs import InputKind as InputKind
-from device_sim.contract.inputs import check_window, parts_of
+from device_sim.contract.inputs import InputKind, check_window, parts_of
 from device_sim.contract.labels import Labels
 from device_sim.contract.manifest import graph_from_json, graph_sha256, graph_to_json
 from device_sim.contract.metrics import Metrics, check_sha256, metrics_from_json, metrics_to_json

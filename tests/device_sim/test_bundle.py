@@ -15,12 +15,12 @@ from device_sim import twin
 from device_sim.contract.bundle import (
     MAX_FILE_BYTES,
     Bundle,
-    InputKind,
     _digest,
     read_bundle,
     write_bundle,
 )
 from device_sim.contract.errors import ContractError, DigestError, WristleadError
+from device_sim.contract.inputs import InputKind
 from device_sim.contract.labels import Labels
 from device_sim.contract.window import WindowSpec
 from tests.golden.networks import graphs, random_inputs

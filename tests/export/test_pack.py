@@ -12,8 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from device_sim.apart import run_apart
-from device_sim.contract.bundle import Bundle, InputKind, read_bundle, write_bundle
+from device_sim.contract.bundle import Bundle, read_bundle, write_bundle
 from device_sim.contract.errors import ContractError, DigestError
+from device_sim.contract.inputs import InputKind
 from device_sim.contract.labels import Labels
 from device_sim.contract.window import WindowSpec
 from device_sim.executor import Executor

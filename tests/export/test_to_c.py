@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from device_sim.contract.bundle import Bundle, InputKind
+from device_sim.contract.bundle import Bundle
 from device_sim.contract.errors import ContractError
+from device_sim.contract.inputs import InputKind
 from device_sim.contract.labels import Labels
 from device_sim.contract.window import WindowSpec
 from export.to_c import to_c
