@@ -154,11 +154,12 @@ void wl_conv2d(const struct wl_op *op, int8_t *arena)
 WL_SELDOM void depthwise_position(const struct wl_op *op, const struct wl_scaling *scaling, const int8_t *x,
                                   struct window window, int8_t *out)
 {
-    int32_t multiplier = op->out_c / op->in_c, n_columns = window.columns.to - window.columns.from;
+    int32_t multiplier = op->out_c / op->in_c, n_columns = window.columns.to - window.columns.from, same = 0;
+    const int8_t *first = x + (window.rows.at * op->in_w + window.columns.at) * op->in_c;
+    const int8_t *weight = op->weight + (window.rows.from * op->kernel_w + window.columns.from) * op->out_c;
 
-    for (int32_t c = 0; c < op->out_c; c++) {
-        const int8_t *from = x + (window.rows.at * op->in_w + window.columns.at) * op->in_c + c / multiplier;
-        const int8_t *w = op->weight + (window.rows.from * op->kernel_w + window.columns.from) * op->out_c + c;
+    for (int32_t c = 0; c < op->out_c; c++, weight++) {
+        const int8_t *from = first, *w = weight;
         int32_t sum = op->bias[c];
 
         for (int32_t i = window.rows.from; i < window.rows.to; i++) {
@@ -168,6 +169,8 @@ WL_SELDOM void depthwise_position(const struct wl_op *op, const struct wl_scalin
             w += op->kernel_w * op->out_c;
         }
         out[c] = wl_code_of(scaling, c, sum);
+        if (++same == multiplier)
+            same = 0, first++;
     }
 }
 

@@ -17,8 +17,9 @@
 #define WL_SELDOM static inline
 #endif
 
-/* Two columns of a convolution as quads: where there are no such instructions it only costs (and tests ask for it). */
-#if defined(WL_DSP) && !defined(WL_BLOCKED)
+/* Two columns of a convolution as quads: also where a core has few registers and no way to subtract while loading
+ * (M0+); where a compiler makes vectors of plain loops it only costs. Tests ask for it. */
+#if (defined(WL_DSP) || defined(__ARM_ARCH_6M__)) && !defined(WL_BLOCKED)
 #define WL_BLOCKED
 #endif
 
