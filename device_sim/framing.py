@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from device_sim import binding
 from device_sim.contract.errors import StreamError
-from device_sim.frontend import Flag
+from device_sim.frontend import RATES_HZ, Flag
 from device_sim.sources import Gap, Samples
 from device_sim.wire import Answer, Column, DeviceError, End, FrameType, Hello, Judged, Query, Status
 from device_sim.wire_codec import VERSION, Decoder, Frames, Run, content_of
@@ -135,10 +135,10 @@ class Deframer:
             return True
         if n_behind <= LATE_SAMPLES:
             return False
-        if self.hello is None:
-            return False
-        passed_s = at_s - self._last_s if self.hello.is_paced else LONGEST_UNPACED_GAP_S
-        return ahead > (passed_s + LEAP_S) * self.hello.rate_hz
+        is_paced = self.hello is not None and self.hello.is_paced
+        rate_hz = max(RATES_HZ) if self.hello is None else self.hello.rate_hz
+        passed_s = at_s - self._last_s if is_paced else LONGEST_UNPACED_GAP_S
+        return ahead > (passed_s + LEAP_S) * rate_hz
 
     def _restarted(self, first_index: int, at_s: float, events: list[Event]) -> None:
         """The device counts from another beginning: how long it was away, only the clock can say."""

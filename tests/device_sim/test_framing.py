@@ -4,8 +4,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from device_sim.contract.errors import StreamError
+from device_sim.contract.errors import StreamError, WristleadError
 from device_sim.framing import Deframer, Event
 from device_sim.sources import Gap, Samples
 from device_sim.wire import End, Hello, Payload
@@ -203,6 +205,35 @@ def test_a_device_of_another_rate_is_not_taken_for_the_same() -> None:
     other = Hello(rate_hz=250, uv_per_count=Fraction(1), lead="II")
     with pytest.raises(StreamError, match="HELLO: expected rate_hz 256 as before, got 250; another device"):
         deframer.feed(board.said(other), 1.0)
+
+
+def test_a_leap_of_weeks_before_the_first_hello_is_no_gap_of_weeks() -> None:
+    board, deframer = Board(), Deframer("port")
+    events = deframer.feed(board.block(0) + board.block(2**30), 1.0)
+    assert shape(events)[1] == ("gap", 16, 1, True)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    frames=st.lists(
+        st.tuples(st.integers(0, 12), st.integers(0, 3), st.binary(max_size=240)), min_size=1, max_size=8
+    )
+)
+def test_whatever_a_sound_frame_holds_is_understood_or_refused_in_one_line(
+    frames: list[tuple[int, int, bytes]],
+) -> None:
+    stream = b"".join(wire.encode(wire.Frame(type=t, session=s, payload=p)) for t, s, p in frames)
+    deframer = Deframer("port")
+    refusal = ""
+    events: list[Event] = []
+    try:
+        events = deframer.feed(stream, 1.0)
+    except WristleadError as error:
+        refusal = str(error)
+    assert "\n" not in refusal
+    assert refusal.startswith("port: ") or not refusal
+    n_samples = sum(event.n_samples for event in events if isinstance(event, Samples | Gap))
+    assert n_samples == deframer.n_out or refusal
 
 
 def test_an_empty_block_says_no_more_than_its_index() -> None:
