@@ -7,6 +7,7 @@ import select
 import socket
 import stat
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
@@ -75,7 +76,8 @@ class DescriptorLink:
 
     def close(self) -> None:
         if self._owner is not None:
-            self._owner.close()
+            with suppress(OSError):  # of what was pulled out there is nothing left to close
+                self._owner.close()
 
 
 class UrlLink:

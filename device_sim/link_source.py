@@ -45,7 +45,7 @@ class LinkSource:
         self.interrupted = False
         self.complaint: DeviceError | None = None  # the last one
         self.status: Status | None = None
-        self.ended_by = "the end of the stream"
+        self.ended_by = "--seconds"  # whoever reads it, unless something happens before
         self._port, self._baud, self._wait_s = name, baud, wait_s
         self._open_line, self._clock, self._sleep = open_line, clock, sleep
         self._encoder = Encoder()
@@ -133,7 +133,7 @@ class LinkSource:
         except LinkClosed:
             pass
         if not self._link.is_live:
-            self._is_over = True
+            self._is_over, self.ended_by = True, "the end of the stream"
             return b"\n" if isinstance(self._receiver, LineReceiver) else b""  # a last line need not end
         self._link.close()
         self._is_over = not self._came_back()

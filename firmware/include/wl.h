@@ -4,7 +4,7 @@
  * It does: gain to microvolts, resampling to 256 Hz, a DC blocker, four half-band
  * decimators, 30 Morlet wavelets pooled into columns of 16 samples (62.5 ms), a row
  * for wander (LF) and one for muscle noise (HF), logarithm to int8, flags for every
- * column, and a 128 Hz stream (0.4-30 Hz) for beats.
+ * column, a 128 Hz stream (0.4-30 Hz) for beats, networks, and frames for a serial line.
  * It does not: allocate, read a clock, touch a peripheral, use floating point, or
  * call anything but memcpy, memmove and memset.
  *
@@ -295,7 +295,7 @@ enum wl_frame_type {
     WL_FRAME_STATUS,
     WL_FRAME_COLUMN,
     WL_FRAME_VERDICT,
-    WL_FRAME_QUERY,         /* the only one a host sends, beside SAMPLES to be judged */
+    WL_FRAME_QUERY,         /* the only one a host sends */
     WL_FRAME_ANSWER,
     WL_FRAME_ERROR,
     WL_FRAME_END            /* nothing follows: the index the next sample would have had */

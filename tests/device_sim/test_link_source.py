@@ -225,6 +225,17 @@ def test_what_the_device_had_no_room_for_is_told() -> None:
     assert "40 samples the device had no room for" in source.summary()
 
 
+def test_who_reads_no_further_closes_the_line() -> None:
+    clock, board = Clock(), Board()
+    line = Script(clock, *board.seconds(100, 0, 160, hello=HELLO))
+    source = met(clock, line)
+    stream = iter(source)
+    next(stream)
+    stream.close()  # type: ignore[attr-defined]
+    assert line.is_closed
+    assert source.summary().endswith("ended by --seconds")
+
+
 def test_an_interrupt_ends_the_stream_as_if_the_device_had() -> None:
     clock, board = Clock(), Board()
     source = met(clock, Script(clock, *board.seconds(100, 0, 160, hello=HELLO)))
