@@ -159,11 +159,13 @@ def _url(name: str, baud: int) -> Any:
 
     try:
         return serial.serial_for_url(name, baudrate=baud, timeout=0)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise StreamError(
             f"{name}: expected a URL of pyserial, such as socket://HOST:PORT or rfc2217://HOST:PORT, "
             f"got: {_words(error)}"
         ) from None
+    except OSError as error:
+        raise StreamError(f"{name}: expected a port that opens, got: {_words(error)}") from None
 
 
 def _socket(name: str) -> Link:
@@ -194,7 +196,20 @@ def _refuse(name: str, error: OSError) -> NoReturn:
             f"{name}: expected a free port, got one that another program holds; "
             f"close that program (fuser {name} names it)"
         ) from None
-    raise StreamError(f"{name}: expected a port that opens, got: {_words(error)}")
+    if not _is_terminal(name):
+        raise StreamError(f"{name}: expected a serial port, got a device that is none; {_found()}") from None
+    raise StreamError(f"{name}: expected a port that opens, got: {_words(error)}") from None
+
+
+def _is_terminal(name: str) -> bool:
+    try:
+        descriptor = os.open(name, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    except OSError:
+        return True  # who knows
+    try:
+        return os.isatty(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _found() -> str:

@@ -201,10 +201,10 @@ class LinkSource:
                 f"{self.name}: expected a device, got the questions of a host {within}; "
                 "is this the other end of the line, or a loop?"
             )
-        return (
-            f"{self.name}: expected frames or lines of numbers, got {len(received)} bytes of neither "
-            f"{within}; the baud rate is the first suspect: say --baud N (now {self._baud})"
-        )
+        what = f"{self.name}: expected frames or lines of numbers, got {len(received)} bytes of neither"
+        if not self._link.is_live:
+            return f"{what}; a recording is named with --file"
+        return f"{what} {within}; the baud rate is the first suspect: say --baud N (now {self._baud})"
 
     def _facts(self, read_as: ReadAs) -> tuple[str, int, Fraction, tuple[int, int] | None, str, bool]:
         """Lead, rate, gain, rails, who said the rate, and whether a clock is behind the samples."""
