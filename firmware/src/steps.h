@@ -9,8 +9,10 @@
 
 #include <stdint.h>
 
-/* A core with vectors does better with what its compiler makes of plain C. WL_PORTABLE: never. */
-#if defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE) && !defined(WL_PORTABLE)
+/* A core with vectors does better with what its compiler makes of plain C; without optimisation a
+ * compiler has no registers to spare. WL_PORTABLE: never. */
+#if defined(__ARM_FEATURE_DSP) && __ARM_ARCH_PROFILE == 'M' && !defined(__ARM_FEATURE_MVE) && \
+    defined(__OPTIMIZE__) && !defined(WL_PORTABLE)
 #define WL_DSP
 #define WL_SELDOM static __attribute__((noinline, unused)) /* out of the way of what is frequent */
 #else

@@ -1,13 +1,14 @@
 """Networks on emulated cores: this machine's bytes on every core, and counts that add up."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from benchmarks.mcu import hook, model
+from benchmarks.mcu import hook, image, model
 from benchmarks.mcu.emulator import Emulator
 from benchmarks.mcu.image import Image
-from benchmarks.mcu.targets import COUNTED, M4, M55, Target, target
+from benchmarks.mcu.targets import COUNTED, M4, M55, TARGETS, Target, target
 from device_sim.contract.bundle import Bundle
 from device_sim.contract.errors import ContractError
 from tests.benchmarks.nets import bundle_of, every_network
@@ -60,6 +61,29 @@ def test_python_counts_what_the_compiled_hook_counts(every: Bundle, on_m4: Image
     assert model.run(on_m4, every.graph, fast) == model.run(on_m4, every.graph, slow)
     assert fast.charged == slow.charged
     assert fast._places == slow._places
+
+
+def test_ten_runs_count_the_same(every: Bundle, on_m4: Image) -> None:
+    runs = [model.run(on_m4, every.graph) for _ in range(10)]
+    assert all(one == runs[0] for one in runs)
+
+
+@pytest.mark.parametrize("level", ["-O0", "-Os", "-O3"])
+@pytest.mark.parametrize("core", TARGETS.values(), ids=lambda core: core.name)
+def test_the_kernels_compile_clean_for_every_target(
+    core: Target, level: str, mcu_extra: None, tmp_path: Path
+) -> None:
+    """Somebody else's flags: without optimisation a compiler has no register to spare for the steps."""
+    warnings = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
+    rooms = [image.FIRMWARE / "include", *([image.PORT / "include"] if core.is_mcu else [])]
+    places = [f"-I{room}" for room in rooms]
+    for name in ("conv.c", "dense.c"):
+        command = [
+            *image.compile_command(core, image.ZIG), *warnings, level, *places,
+            "-c", str(image.FIRMWARE / "src" / name), "-o", str(tmp_path / "x.o"),
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
 
 
 def test_a_core_that_unicorn_does_not_have_is_named() -> None:
