@@ -50,7 +50,7 @@ def members_of(recipe: BeatRecipe, records: Sequence[str], workshop: Workshop) -
 
 def _member(record: Record, recipe: BeatRecipe, workshop: Workshop) -> Member:
     beats = _beats(record, recipe)
-    content = beats.shapes_ct_i8.tobytes() + "".join(beats.classes).encode() + beats.rr.tobytes()
+    content = beats.shapes_ct_i8.tobytes() + "".join(beats.classes).encode()  # what the net learns from
     digest = sha256(content).hexdigest()
     windows = workshop.cache.array(
         f"beat-shapes-{record.source}-{record.name}",

@@ -8,7 +8,7 @@
 #define CODE_SHIFT 5        /* 32 uV a code */
 #define STEP_UV 48          /* an ectopic beat moves the template by this much, a new normal within a minute */
 #define FIRST_STEP_UV 4096  /* the first beat is taken as it is; the bound halves down to STEP_UV */
-#define FIRST_INTERVALS 16  /* the rhythm is learned fast at first */
+#define FIRST_INTERVALS 64  /* the rhythm is learned fast at first: what a settling detector misheard is soon forgotten */
 #define LONGER_STEP_Q12 30  /* 0.5 % a beat: a run of early beats stays early for minutes */
 #define SHORTER_STEP_Q12 6  /* a fifth of it: the usual interval is the upper sixth, not the median */
 #define FAST_SHIFT 2
@@ -124,7 +124,7 @@ static void rhythm(const struct wl_beat_maker *m, int32_t pre, int32_t post, int
 static int32_t usual_step(uint32_t n_beats, int32_t d_q12)
 {
     if (n_beats < FIRST_INTERVALS)
-        return wl_round_shift(d_q12 < 0 ? d_q12 : 6 * d_q12, 3);
+        return wl_round_shift(d_q12 < 0 ? d_q12 : 12 * d_q12, 4);
     return wl_clamp(wl_round_shift(d_q12, 4), d_q12 < 0 ? SHORTER_STEP_Q12 : LONGER_STEP_Q12);
 }
 

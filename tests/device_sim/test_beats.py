@@ -70,6 +70,15 @@ def test_early_beats_stay_early_where_three_of_four_are() -> None:
     assert (np.abs(early[:, 0]) <= 6).all()
 
 
+def test_what_a_settling_detector_misheard_is_forgotten_within_a_minute() -> None:
+    rng = np.random.default_rng(5)
+    misheard = rng.integers(20, 60, 20)  # T waves taken for beats
+    peaks = 200 + np.cumsum(np.concatenate([misheard, np.full(100, 120)]))
+    beat_uv = np.zeros(int(peaks[-1]) + 200, np.int16)
+    rr = beat_windows_of(beat_uv, peaks).rr_i8
+    assert np.abs(rr[80:-1, 0]).max() <= 2
+
+
 @pytest.mark.parametrize(
     ("beat_uv", "peaks", "says"),
     [

@@ -336,8 +336,8 @@ def _rhythm(peaks: list[int]) -> NDArray[np.int8]:
         ]  # fmt: skip
         row = [(v + 32) >> 6 for v in q6] + [(unrest + 8) >> 4]
         rows.append([min(max(v, -127), 127) for v in row])
-        if n < 16:
-            slow += ((pre - slow) * (6 if pre > slow else 1) + 4) >> 3
+        if n < 64:
+            slow += ((pre - slow) * (12 if pre > slow else 1) + 8) >> 4
         else:
             slow += min(max((pre - slow + 8) >> 4, -6), 30)
         fast += (pre - fast + 2) >> 2
