@@ -14,7 +14,7 @@ from device_sim.link_clock import RateMeter
 from device_sim.link_text import LineReceiver, is_text
 from device_sim.recording import ReadAs
 from device_sim.sources import Annotations, Chunk, Gap, Samples
-from device_sim.wire import Ask, DeviceError, End, Query, Status
+from device_sim.wire import Ask, DeviceError, End, Hello, Judged, Query, Status
 from device_sim.wire_codec import Encoder
 
 WAIT_S = 10.0
@@ -45,6 +45,7 @@ class LinkSource:
         self.interrupted = False
         self.complaint: DeviceError | None = None  # the last one
         self.status: Status | None = None
+        self.n_judged = 0  # verdicts the device gave itself
         self.ended_by = "--seconds"  # whoever reads it, unless something happens before
         self._port, self._baud, self._wait_s = name, baud, wait_s
         self._open_line, self._clock, self._sleep = open_line, clock, sleep
@@ -74,6 +75,8 @@ class LinkSource:
                         self.complaint = event
                     elif isinstance(event, Status):
                         self.status = event
+                    elif isinstance(event, Judged):
+                        self.n_judged += 1
                     elif isinstance(event, End):
                         self.ended_by = "END"
                         return
@@ -103,8 +106,11 @@ class LinkSource:
             parts += [f"{tally.n_late} late or twice"] if tally.n_late else []
             parts += [f"{tally.n_restarts} restarts"] if tally.n_restarts else []
             parts += [f"{tally.n_foreign} of an unknown type"] if tally.n_foreign else []
+            parts += _on_board(receiver.hello)
         if self._meter is not None and self._meter.drift_ppm is not None:
             parts.append(f"drift {self._meter.drift_ppm:+.0f} ppm over {self._meter.seconds:.0f} s")
+        if self.n_judged:
+            parts.append(f"{self.n_judged} verdicts of the device's own")
         if self.status is not None and self.status.n_overflow:
             parts.append(f"{self.status.n_overflow} samples the device had no room for")
         if self.complaint is not None:
@@ -222,6 +228,13 @@ class LinkSource:
             )
         rails = read_as.rails_counts or hello.rails_counts
         return hello.lead, hello.rate_hz, hello.uv_per_count, rails, "HELLO", hello.is_paced
+
+
+def _on_board(hello: Hello | None) -> list[str]:
+    """What the device carries, where it says so."""
+    if hello is None or not any(hello.bundle_sha256):
+        return []
+    return [f"bundle {hello.bundle_sha256.hex()[:12]} on board"]
 
 
 def _refuse_text_options(read_as: ReadAs, *, name: str) -> None:

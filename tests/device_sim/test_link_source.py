@@ -1,6 +1,7 @@
 """A device on a line as a source, on a scripted line and a scripted clock: who it meets, what it outlasts."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -11,7 +12,7 @@ from device_sim.link import Link, LinkClosed
 from device_sim.link_source import LinkSource
 from device_sim.recording import ReadAs
 from device_sim.sources import Gap, Samples
-from device_sim.wire import Ask, DeviceError, End, Hello, Payload, Query, Status
+from device_sim.wire import Ask, DeviceError, End, Hello, Judged, Payload, Query, Status
 from device_sim.wire_codec import Decoder, Encoder, content_of
 
 RATE_HZ = 256
@@ -214,6 +215,16 @@ def test_what_the_device_complains_about_is_told() -> None:
     source = met(clock, line)
     list(source)
     assert "the device says: the ADC does not answer" in source.summary()
+
+
+def test_what_the_device_carries_and_judges_is_told() -> None:
+    clock, board = Clock(), Board()
+    hello = replace(HELLO, bundle_sha256=bytes(range(1, 33)))
+    judged = Judged(window_index=0, t0_us=0, label=1, score_q15=9, margin_q8=9, bundle=bytes(8))
+    happenings = [*board.seconds(100, 0, 1, hello=hello), (101.0, board.said(judged) * 3), (101.1, None)]
+    source = met(clock, Script(clock, *happenings, is_live=False))
+    list(source)
+    assert "bundle 010203040506 on board, 3 verdicts of the device's own" in source.summary()
 
 
 def test_what_the_device_had_no_room_for_is_told() -> None:
