@@ -14,7 +14,7 @@ from device_sim.frontend import RATES_HZ, columns_of
 from device_sim.rpeaks import RPeaks
 
 SECONDS = 4
-SECONDS_OF_BEATS = 12
+SECONDS_OF_BEATS = 120  # until what is learned fast at first, of beats and of intervals, is learned
 RATE_OF_BEATS_HZ = 256
 
 
