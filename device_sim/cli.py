@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -42,9 +43,11 @@ def main(argv: Sequence[str]) -> int:
         if isinstance(source, LinkSource):
             stack.enter_context(source.stopping_at_interrupt())
         on_chunk = stack.enter_context(_progress(source, args.seconds))
+        started_s = time.perf_counter()
         trace, report, lines = _run(source, args, opened, on_chunk)
+        elapsed_s = time.perf_counter() - started_s
     written = _write(trace, lines, args)
-    print(_summary(report, lines, written), file=sys.stderr)
+    print(_summary(report, lines, elapsed_s, written), file=sys.stderr)
     if not isinstance(source, LinkSource):
         return 0
     print(source.summary(), file=sys.stderr)
@@ -209,7 +212,7 @@ def _progress(source: Source, seconds: float | None) -> Iterator[Callable[[Sampl
         yield lambda chunk: bar.advance(task, chunk.n_samples)
 
 
-def _summary(report: Report, verdicts: VerdictLines | None, written: list[Path]) -> str:
+def _summary(report: Report, verdicts: VerdictLines | None, elapsed_s: float, written: list[Path]) -> str:
     """What a person wants to know at the end."""
     lines = [
         f"{report.name}, lead {report.lead}, {report.rate_hz} Hz: {report.seconds:.1f} s, "
@@ -226,7 +229,7 @@ def _summary(report: Report, verdicts: VerdictLines | None, written: list[Path])
     timing = f"front end: {report.times_real_time:,.0f} x real time"
     if verdicts is not None:
         lines.extend(verdicts.summary())
-        timing += f"; {verdicts.timing()}"
+        timing += f"; {verdicts.timing()}; all of it {report.seconds / elapsed_s:,.0f} x real time"
     lines.append(timing)
     lines.extend(f"wrote {path}" for path in written)
     return "\n".join(lines)
