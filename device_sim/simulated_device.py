@@ -24,16 +24,19 @@ from device_sim.send import FIRST_QUESTION_S, Pace
 from device_sim.send_device import Device, bytes_each_of
 from device_sim.sources import Source
 from device_sim.synthetic import SyntheticSource
+from device_sim.twin import every_tensor
 from device_sim.verdict import Verdict
 from device_sim.wire import Answer, Ask, Column, Judged, Payload, Query
 
 COMMAND = "wristlead simulate-device"
 LOOK_S = 0.05
+PART_BYTES = 228  # of an ANSWER
 HOST_READS_S = 10.0
 EPILOG = f"""\
 PORT: {KINDS}.
 Without --once the recording begins again at its end, the index goes on, and host after host is served until
-ctrl-C. It answers QUERY for HELLO, STATUS, COLUMNS and TENSOR, and with a BUNDLE sends VERDICT frames."""
+ctrl-C. It answers QUERY for HELLO, STATUS, COLUMNS, TENSOR and LAYER, and with a BUNDLE
+sends VERDICT frames."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -146,13 +149,22 @@ class Firmware:
         if query.ask == Ask.COLUMNS and query.item in (0, 1):
             self._sends_columns = query.item == 1
             return (Answer(ask=query.ask, item=query.item, offset=0, n_bytes=0, part=b""),)
-        if query.ask == Ask.TENSOR and self._bundle is not None:
-            constants = self._bundle.graph.constants
-            if query.item < len(constants):
-                tensor = constants[query.item]
-                raw = np.ascontiguousarray(tensor.values).tobytes()
-                part = zlib.crc32(raw).to_bytes(4, "little") + tensor.name.encode()
-                return (Answer(ask=query.ask, item=query.item, offset=0, n_bytes=len(raw), part=part[:228]),)
+        if self._bundle is None:
+            return None
+        graph = self._bundle.graph
+        if query.ask == Ask.TENSOR and query.item < len(graph.constants):
+            tensor = graph.constants[query.item]
+            raw = np.ascontiguousarray(tensor.values).tobytes()
+            about = zlib.crc32(raw).to_bytes(4, "little") + tensor.name.encode()
+            return (parted(query, about[:PART_BYTES], n_bytes=len(raw))[0],)
+        if (
+            query.ask == Ask.LAYER
+            and query.item < len(graph.operators)
+            and self._overheard.window is not None
+        ):
+            # the core keeps no layer past its last reader; the twin has them all, byte for byte the same
+            made = every_tensor(graph, self._overheard.window)[graph.operators[query.item].output]
+            return parted(query, made.tobytes(), n_bytes=made.size)
         return None
 
     def _completed(self, columns: Columns) -> list[Payload]:
@@ -181,6 +193,14 @@ class Firmware:
         )
 
 
+def parted(query: Query, whole: bytes, *, n_bytes: int) -> list[Answer]:
+    """An answer in as many frames as it takes."""
+    return [
+        Answer(ask=query.ask, item=query.item, offset=at, n_bytes=n_bytes, part=whole[at : at + PART_BYTES])
+        for at in range(0, len(whole), PART_BYTES)
+    ]
+
+
 class Overheard:
     """A runner whose outputs are kept until a verdict wants to show them."""
 
@@ -188,10 +208,12 @@ class Overheard:
         self._runner = runner
         self._outputs = bundle.graph.outputs
         self._waiting: list[bytes] = []
+        self.window: dict[str, NDArray[np.int8]] | None = None  # the last one it was asked about
 
     def run(self, inputs: Mapping[str, NDArray[np.int8]]) -> dict[str, NDArray[np.int8]]:
         outputs = self._runner.run(inputs)
         flat = [outputs[name].reshape(len(outputs[name]), -1) for name in self._outputs]
+        self.window = {name: x[-1:].copy() for name, x in inputs.items()}
         self._waiting += [row.tobytes() for row in np.concatenate(flat, axis=1)]
         return outputs
 
