@@ -22,6 +22,7 @@ from training.images import VERSION, pictures, pictures_of_codes
 from training.interval_set import IntervalSet, make_intervals
 from training.jobs import Document, Job, key_of, path_of, run_jobs
 from training.lessons import Verdicts
+from training.natural70 import read_photographs
 from training.nets import count_parameters
 from training.paper_nets import FULL_SIDE
 from training.paper_recipe import SIDE_OF, Arm, Image, PaperRecipe
@@ -158,11 +159,10 @@ def train_paper(recipe: PaperRecipe, workshop: Workshop) -> TrainedPaper:
             )
             for seed, job in jobs.items()
         ]
-    return TrainedPaper(
-        nets=tuple(nets),
-        pretraining=tuple(learnt),
-        data={"intervals, train": train.digest, "intervals, validation": validation.digest},
-    )
+    data = {"intervals, train": train.digest, "intervals, validation": validation.digest}
+    if any(arm.init == "natural70" for arm in recipe.arms):
+        data["photographs"] = read_photographs(workshop.data, workshop.cache, recipe.side).digest
+    return TrainedPaper(nets=tuple(nets), pretraining=tuple(learnt), data=data)
 
 
 def verdict_job(
@@ -262,7 +262,7 @@ def _metrics(
 def costs_of(recipe: PaperRecipe) -> tuple[Cost, ...]:
     """Parameters, multiplications and milliseconds of each net and of GoogLeNet, also at the full size.
 
-    All timed in turns in one run, one thread, one interval at a time; the least of the turns is kept.
+    All in turns in one run, one thread, one interval at a time; the least processor time is kept.
     """
     shapes: dict[tuple[str, tuple[int, int, int]], nn.Module] = {}
     for name in dict.fromkeys([*(arm.net for arm in recipe.arms), YARDSTICK]):

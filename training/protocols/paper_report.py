@@ -330,7 +330,7 @@ def render(metrics: PaperMetrics) -> str:
     ]
     lines += [
         "",
-        f"cost of one interval, float32, one thread, least of the turns of one run ({metrics.machine}):",
+        f"cost of one interval, float32, one thread, least processor time of one run ({metrics.machine}):",
     ]
     lines += [
         f"  {cost.net:22}{'x'.join(map(str, cost.shape)):12}{cost.parameters:>10,} parameters"
