@@ -22,6 +22,7 @@ LOOK_S = 0.1  # how soon an interrupt is heard
 ASK_EVERY_S = 1.0  # a board that resets when its port is opened answers only later
 RETRY_S = 0.2
 ENOUGH_TO_TELL_BYTES = 65_536
+SLEEPLESS = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # a lid that is closed stops no device
 
 
 class LinkSource:
@@ -36,7 +37,7 @@ class LinkSource:
         wait_s: float = WAIT_S,
         is_unpaced: bool = False,
         open_line: Callable[..., Link] = open_link,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = lambda: time.clock_gettime(SLEEPLESS),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.name = "stdin" if name == "-" else name
@@ -65,7 +66,7 @@ class LinkSource:
 
     def __iter__(self) -> Iterator[Chunk]:
         """Samples and gaps until the device says END, a file ends, or nobody is there any more."""
-        events, heard_s = self._events, self._clock()
+        events, silent_s = self._events, 0.0
         try:
             while True:
                 for event in events:
@@ -84,9 +85,9 @@ class LinkSource:
                     return
                 received = self._read()
                 now_s = self._clock()
-                if received:
-                    heard_s = now_s
-                elif not self._is_over and now_s - heard_s > self._wait_s:
+                # counted in looks, not by the clock: nobody listened while the machine slept
+                silent_s = 0.0 if received else silent_s + LOOK_S
+                if silent_s > self._wait_s and not self._is_over:
                     self.ended_by = f"silence for {self._wait_s:g} s"
                     return
                 events = self._receiver.feed(received, now_s) if received else []

@@ -42,7 +42,8 @@ class Script:
         self._happenings = list(happenings)
 
     def read(self, timeout_s: float) -> bytes:
-        if not self._happenings or self._happenings[0][0] > self._clock.now_s + timeout_s:
+        sleeps = bool(self._happenings) and self._happenings[0][1] == b""  # nothing but time passes
+        if not self._happenings or (self._happenings[0][0] > self._clock.now_s + timeout_s and not sleeps):
             self._clock.now_s += timeout_s
             return b""
         at_s, said = self._happenings.pop(0)
@@ -177,6 +178,15 @@ def test_a_device_that_falls_silent_ends_the_run_in_bounded_time() -> None:
     assert total(source) == (256, [])
     assert "ended by silence for 5 s" in source.summary()
     assert clock.now_s < 108
+
+
+def test_a_machine_that_slept_for_an_hour_finds_a_gap_of_an_hour_and_no_lie() -> None:
+    clock, board = Clock(), Board()
+    before, after = board.seconds(100, 0, 16 * 12, hello=HELLO), board.seconds(3712, 3612 * RATE_HZ, 16 * 20)
+    line = Script(clock, *before, (3712.0, b""), *after)
+    n_samples, gaps = total(met(clock, line, wait_s=2.0))
+    assert n_samples == 32 * RATE_HZ
+    assert [(gap.n_samples, gap.estimated) for gap in gaps] == [(3600 * RATE_HZ, False)]
 
 
 def test_a_file_of_frames_ends_where_it_ends_and_has_no_clock() -> None:
