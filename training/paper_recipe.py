@@ -38,6 +38,10 @@ class Arm:
             raise ContractError(
                 f"image: expected {' or '.join(IMAGES_OF[self.net])} ({self.net}), got {self.image}"
             )
+        if self.net == "googlenet" and self.init == "in_domain":
+            raise ContractError("init: expected scratch, natural70 or file (googlenet), got in_domain")
+        if self.net != "googlenet" and self.init == "file":
+            raise ContractError(f"init: expected file with googlenet alone, got it with {self.net}")
         if (self.init == "file") != (self.weights is not None and self.weights_sha256 is not None):
             raise ContractError("weights, weights_sha256: expected both with init = 'file', and only there")
 

@@ -62,8 +62,6 @@ def pretraining_job(
         digest = f"{read_photographs(photographs, cache, picture_side(arm, recipe)).digest} {VERSION}"
         arguments |= {"data": photographs, "cache": cache.folder}
     elif arm.init == "in_domain":
-        if arm.net == "googlenet":
-            raise ContractError("arms: in_domain: expected a light net, got googlenet")
         call, spec = masked_job, recipe.in_domain
         arguments |= {"images": images}
     else:
@@ -81,9 +79,7 @@ def start_of(arm: Arm, job: Job | None) -> Start:
     if arm.init == "file":
         assert arm.weights is not None
         assert arm.weights_sha256 is not None
-        if arm.net != "googlenet":
-            raise ContractError(f"arms: file: expected googlenet (the net such files are of), got {arm.net}")
-        body = load_backbone("googlenet", Path(arm.weights), arm.weights_sha256)
+        body = load_backbone(arm.net, Path(arm.weights), arm.weights_sha256)
         return Start(init=f"file:{arm.weights_sha256}", body=body)
     if job is None:
         return Start(init="scratch", body={})

@@ -268,7 +268,13 @@ def test_a_recipe_that_makes_no_sense_is_refused(
         ('image = "device"', 'image = "cwt"', r"image: expected device \(light_cnn\), got cwt"),
         ('weights_sha256 = "', 'hash = "', "hash: unknown key"),
         ('init = "natural70"', 'init = "scratch"', "arms: expected each net, image and init once"),
-        ('init = "natural70"', 'init = "file"', "expected both with init = 'file'"),
+        (
+            'init = "natural70"',
+            'init = "file"',
+            "init: expected file with googlenet alone, got it with light",
+        ),
+        ('init = "file"', 'init = "scratch"', "expected both with init = 'file'"),
+        ('init = "file"', 'init = "in_domain"', r"init: expected scratch, natural70 or file \(googlenet\)"),
     ],
 )
 def test_an_arm_that_makes_no_sense_is_refused(
@@ -278,6 +284,18 @@ def test_an_arm_that_makes_no_sense_is_refused(
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(ContractError, match=message):
         read_recipe(path)
+
+
+def test_a_wrong_file_of_weights_is_found_before_anything_is_trained(
+    sets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, sets)
+    digest = sha256((sets / "googlenet.pth").read_bytes()).hexdigest()
+    path.write_text(path.read_text().replace(digest, "0" * 64))
+    monkeypatch.setattr("training.protocols.paper_quality.sets_of", lambda *_: pytest.fail("went on"))
+    with pytest.raises(DigestError, match=r"googlenet\.pth: expected sha256 0000"):
+        train([str(path), "--out", str(tmp_path / "out"), *options(sets, tmp_path)])
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_trees_recipes_are_read() -> None:

@@ -113,6 +113,9 @@ def sets_of(recipe: PaperRecipe, workshop: Workshop) -> tuple[IntervalSet, Inter
 
 def train_paper(recipe: PaperRecipe, workshop: Workshop) -> TrainedPaper:
     """Arm by arm, in the recipe's order: first its beginnings, then its nets."""
+    for arm in recipe.arms:
+        if arm.init == "file":
+            start_of(arm, None)  # a wrong file is found before the first hour of training
     train, validation = sets_of(recipe, workshop)
     shelves = [ImageShelf(workshop, one.x_uv, one.codes_st_i8, one.digest) for one in (train, validation)]
     nets: list[TrainedNet] = []
