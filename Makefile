@@ -57,8 +57,7 @@ endef
 demo:
 	$(call make_environment,$(DEMO_VENV),report)
 	@$(DEMO_VENV)/bin/python setup.py --quiet build_core
-	$(DEMO_VENV)/bin/wristlead run models/beat-tiny --synthetic --scene pvc --noise white=4 \
-	    --fault lead_off@17+1.5 --fault rail@24+1 --picture demo.png
+	$(DEMO_VENV)/bin/wristlead run models/quality-tiny --synthetic --seconds 30 --picture demo.png
 
 environment:
 	$(call make_environment,$(VENV),$(EXTRAS))

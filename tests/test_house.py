@@ -207,7 +207,7 @@ def modules_loaded_by(arguments: list[str], folder: Path) -> set[str]:
     [
         *([], ["--help"], ["run", "--help"]),
         ["run", "--synthetic", "--seconds", "6"],
-        ["run", "models/beat-tiny", "--synthetic", "--seconds", "6"],
+        ["run", "models/quality-tiny", "--synthetic", "--seconds", "6"],
     ],
     ids=["import", "help", "run_help", "run_synthetic", "run_bundle"],
 )
