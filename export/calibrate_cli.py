@@ -74,6 +74,7 @@ def _is_stale(shipment: Shipment, one: Finished) -> bool:
         or made.frontend_sha256 != frontend_sha256(made.input)
         or made.rhythm != _rhythm(one)
         or {name: question.threshold for name, question in made.questions.items()} != dict(one.thresholds)
+        or {name: question.named_from for name, question in made.questions.items()} != _named_from(one)
     )
 
 
@@ -114,6 +115,10 @@ def kind_of(windows: Windows) -> InputKind:
     return next(kind for kind, one in KINDS.items() if set(one.inputs) == set(windows.inputs))
 
 
+def _named_from(one: Finished) -> dict[str, float | None]:
+    return {name: one.named_from.get(name) for name in one.thresholds}
+
+
 def _questions(one: Finished, logits: Mapping[str, F64], choosing: Windows) -> dict[str, Question]:
     """Thresholds as training chose them; a temperature where it has not."""
     return {
@@ -121,6 +126,7 @@ def _questions(one: Finished, logits: Mapping[str, F64], choosing: Windows) -> d
             threshold=threshold,
             temperature=one.temperatures.get(name)
             or round(temperature_of(logits[name], choosing.truths[name]), 4),
+            named_from=_named_from(one)[name],
         )
         for name, threshold in one.thresholds.items()
     }

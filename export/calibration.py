@@ -34,10 +34,15 @@ class Question:
 
     threshold: float
     temperature: float
+    named_from: float | None = None  # a yes has its name from here on; below, it is a yes without one
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:
             raise ContractError(f"temperature: expected more than 0, got {self.temperature}")
+        if self.named_from is not None and self.named_from < self.threshold:
+            raise ContractError(
+                f"named_from: expected at least the threshold {self.threshold}, got {self.named_from}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +127,7 @@ def to_json(calibration: Calibration) -> str:
         "weights_sha256": calibration.weights_sha256,
         "input": calibration.input.value,
         "frontend_sha256": calibration.frontend_sha256,
-        "questions": {name: asdict(one) for name, one in calibration.questions.items()},
+        "questions": {name: _without_none(asdict(one)) for name, one in calibration.questions.items()},
         "method": calibration.method.value,
         "equalisation": {name: list(steps) for name, steps in calibration.equalisation.items()},
         "ranges": {name: [one.low, one.high] for name, one in calibration.ranges.items()},
@@ -131,6 +136,10 @@ def to_json(calibration: Calibration) -> str:
     if calibration.rhythm is not None:
         made["rhythm"] = asdict(calibration.rhythm)
     return _laid_out(made) + "\n"
+
+
+def _without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _laid_out(value: Any, indent: str = "") -> str:
@@ -179,7 +188,11 @@ def _each(listed: Fields, read: Callable[[Fields, str], T]) -> dict[str, T]:
 
 def _question(listed: Fields, name: str) -> Question:
     one = listed.object(name)
-    question = Question(threshold=one.number("threshold"), temperature=one.number("temperature"))
+    question = Question(
+        threshold=one.number("threshold"),
+        temperature=one.number("temperature"),
+        named_from=one.number("named_from") if one.has("named_from") else None,
+    )
     one.done()
     return question
 

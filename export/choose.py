@@ -13,6 +13,7 @@ from export.calibration import Question, bias_steps
 from export.equalise import Exponents, equalised, exponents_of
 from export.flips import Answers, answers
 from export.float_graph import F64, FloatGraph
+from export.judged import asked
 from export.quantize import quantize
 from export.shipped import InputSpec
 from export.sqnr import sqnr_db
@@ -94,15 +95,14 @@ def _candidate(
     few = {name: x[:: max(len(x) // N_CORRECTED, 1)] for name, x in material.calibration_i8.items()}
     graph = correct_biases(floats, plain, few)
     ratios = sqnr_db(floats, graph, {name: x[:N_SQNR] for name, x in material.choosing_i8.items()})
-    thresholds = {name: one.threshold for name, one in material.questions.items()}
     return Candidate(
         method=method,
         equalisation=exponents,
         ranges=ranges,
         bias_steps=bias_steps(plain, graph),
         graph=graph,
-        answers=answers(material.choosing_logits, graph, material.choosing_i8, thresholds),
-        sqnr_db={name: ratios[name] for name in thresholds},
+        answers=answers(material.choosing_logits, graph, material.choosing_i8, asked(material.questions)),
+        sqnr_db={name: ratios[name] for name in material.questions},
     )
 
 

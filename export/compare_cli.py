@@ -12,6 +12,7 @@ from export.calibration import from_json as calibration_from_json
 from export.checkpoint import content, net_of
 from export.compare import Comparison, compare, from_json, to_json
 from export.flips import answers, flip_report, real_logits
+from export.judged import asked
 from export.shipping_list import Shipment, add_list, chosen
 from training.evaluate import finished, log_comparison, windows_of
 
@@ -63,8 +64,7 @@ def compared(shipment: Shipment, data: Path | None) -> Comparison:
     windows = windows_of(one, "judging", data)
     log_comparison(one)
     logits = real_logits(floats, calibration.kind.inputs, windows.inputs)
-    thresholds = {name: question.threshold for name, question in calibration.questions.items()}
-    found = answers(logits, graph, windows.inputs, thresholds)
+    found = answers(logits, graph, windows.inputs, asked(calibration.questions))
     return compare(
         shipment.name,
         one.side,

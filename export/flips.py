@@ -1,7 +1,7 @@
 """Windows whose verdict changes from real numbers to integers: by how little, and from which layer on."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from device_sim.contract.graph import Graph
 from device_sim.executor import Executor
 from device_sim.requant import Family
 from export.float_graph import F64, FloatGraph, evaluate, every_tensor
-from export.judged import I8, I64, accept_q8_of, classes_of_codes, classes_of_real
+from export.judged import I8, I64, Asked, classes_of_codes, classes_of_real
 from export.quantize import dequantize
 from export.shipped import InputSpec
 
@@ -88,16 +88,14 @@ def real_logits(
 
 
 def answers(
-    logits: Mapping[str, F64], graph: Graph, inputs_i8: Mapping[str, I8], thresholds: Mapping[str, float]
+    logits: Mapping[str, F64], graph: Graph, inputs_i8: Mapping[str, I8], questions: Sequence[Asked]
 ) -> Answers:
     """Real numbers beside the core's integers, for the same windows."""
     found = Executor(graph).run(inputs_i8)
-    codes = {name: found[name].ravel() for name in thresholds}
-    before, margin = classes_of_real(logits, thresholds)
-    accepts = {name: accept_q8_of(one, graph.tensor(name)) for name, one in thresholds.items()}
-    return Answers(
-        logits=logits, codes=codes, before=before, after=classes_of_codes(codes, accepts), margin=margin
-    )
+    codes = {name: found[name].ravel() for name in logits}
+    before, margin = classes_of_real(logits, questions)
+    after = classes_of_codes(codes, questions, {name: graph.tensor(name) for name in logits})
+    return Answers(logits=logits, codes=codes, before=before, after=after, margin=margin)
 
 
 def flip_report(

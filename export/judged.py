@@ -1,7 +1,8 @@
 """What an integer graph's logits decide: the verdict part of a bundle, from committed thresholds."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from device_sim.contract.tensor import Tensor
 from device_sim.contract.verdict import MAX_CODE_Q8, Question, VerdictSpec
 from device_sim.lookup import score_table_q15
 from export.calibration import Calibration
+from export.calibration import Question as Calibrated
 from export.float_graph import F64
 
 I8 = NDArray[np.int8]
@@ -19,24 +21,51 @@ I64 = NDArray[np.int64]
 ONE_CODE_Q8 = 256
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question of an output's logit, in the order in which a verdict asks them."""
+
+    output: str
+    threshold: float
+    is_named: bool = True
+
+
+def asked(questions: Mapping[str, Calibrated]) -> tuple[Asked, ...]:
+    """First what has a name, output by output; then the shapes that are abnormal without one."""
+    named = [
+        Asked(name, one.threshold if one.named_from is None else one.named_from)
+        for name, one in questions.items()
+    ]
+    rest = [
+        Asked(name, one.threshold, is_named=False)
+        for name, one in questions.items()
+        if one.named_from is not None
+    ]
+    return (*named, *rest)
+
+
 def labels_of(calibration: Calibration) -> Labels:
     """Label 0 where every question is answered with no, then one for each yes."""
     kind = calibration.kind
-    return Labels((kind.otherwise, *kind.labels.values()))
+    yes = [
+        (kind.labels if one.is_named else kind.unnamed)[one.output] for one in asked(calibration.questions)
+    ]
+    return Labels((kind.otherwise, *yes))
 
 
 def verdict_of(calibration: Calibration, graph: Graph) -> VerdictSpec:
     kind = calibration.kind
     questions = []
-    for name, one in calibration.questions.items():
-        tensor = graph.tensor(name)
+    for one in asked(calibration.questions):
+        tensor = graph.tensor(one.output)
         accept_q8 = accept_q8_of(one.threshold, tensor)
+        temperature = calibration.questions[one.output].temperature
         questions.append(
             Question(
-                output=name,
+                output=one.output,
                 accept_q8=accept_q8,
                 reject_q8=accept_q8 - 1,
-                score_q15=score_table_q15(tensor.scale, tensor.zero_point, one.temperature),
+                score_q15=score_table_q15(tensor.scale, tensor.zero_point, temperature),
             )
         )
     return VerdictSpec(
@@ -53,15 +82,20 @@ def accept_q8_of(threshold: float, tensor: Tensor) -> int:
     return min(max(math.floor(border_q8) + 1, 1 - MAX_CODE_Q8), MAX_CODE_Q8)
 
 
-def classes_of_real(logits: Mapping[str, F64], thresholds: Mapping[str, float]) -> tuple[I64, F64]:
-    """(class, margin): the first output above its threshold, 0 for none; the distance of the nearest."""
-    beyond = np.stack([logits[name] - thresholds[name] for name in thresholds])
+def classes_of_real(logits: Mapping[str, F64], questions: Sequence[Asked]) -> tuple[I64, F64]:
+    """(class, margin): the first question with a yes, 0 for none; the distance of the nearest threshold."""
+    beyond = np.stack([logits[one.output] - one.threshold for one in questions])
     return _first_yes(beyond > 0), np.abs(beyond).min(axis=0)
 
 
-def classes_of_codes(codes: Mapping[str, I8], accepts_q8: Mapping[str, int]) -> I64:
-    """The same question of integers."""
-    says = [codes[name].astype(np.int64) * ONE_CODE_Q8 >= accepts_q8[name] for name in accepts_q8]
+def classes_of_codes(
+    codes: Mapping[str, I8], questions: Sequence[Asked], tensors: Mapping[str, Tensor]
+) -> I64:
+    """The same questions of integers."""
+    says = [
+        codes[one.output].astype(np.int64) * ONE_CODE_Q8 >= accept_q8_of(one.threshold, tensors[one.output])
+        for one in questions
+    ]
     return _first_yes(np.stack(says))
 
 

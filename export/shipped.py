@@ -51,6 +51,7 @@ class Kind:
     time_major: bool
     otherwise: str  # the label where every question is answered with no
     labels: Mapping[str, str]  # output -> label of its yes
+    unnamed: Mapping[str, str]  # output -> label of a yes below the threshold that names it
     undecided: str
     unusable: str
     flag_limits: Mapping[str, int]  # columns of a window that may carry a flag
@@ -65,6 +66,7 @@ KINDS: Mapping[InputKind, Kind] = {
         time_major=True,
         otherwise="noisy",
         labels={"clean": "clean"},
+        unnamed={},
         undecided="unsure",
         unusable="noisy",
         flag_limits={"rail": 8, "lead_off": 8, "gap": 8, "flat": 40},
@@ -75,6 +77,7 @@ KINDS: Mapping[InputKind, Kind] = {
         time_major=False,
         otherwise="normal",
         labels={"morphology": "ventricular", "rhythm": "early"},
+        unnamed={"morphology": "other shape"},
         undecided="unsure",
         unusable="unusable",
         flag_limits={"rail": 0, "lead_off": 0, "gap": 0},
@@ -85,6 +88,7 @@ KINDS: Mapping[InputKind, Kind] = {
         time_major=False,
         otherwise="normal",
         labels={"morphology": "abnormal"},
+        unnamed={},
         undecided="unsure",
         unusable="unusable",
         flag_limits={"rail": 0, "lead_off": 0, "gap": 0},

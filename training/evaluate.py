@@ -78,6 +78,7 @@ class Finished:
     side: str  # which recordings judge it
     thresholds: Mapping[str, float]  # of each output: a logit above is a yes
     temperatures: Mapping[str, float]  # where training has chosen one
+    named_from: Mapping[str, float]  # where a yes has a name only from a higher threshold on
     data: Mapping[str, str]  # recording -> digest of the windows that taught it
     rhythm: RhythmModel | None = None
     is_opened: bool = False  # figures of its judging side are known and logged
@@ -105,6 +106,7 @@ def finished(folder: Path, seed: int) -> Finished:
             side="external-dev",
             thresholds={CLEAN: threshold},
             temperatures={},
+            named_from={},
             data={},
             is_opened=True,  # external-dev is looked at by everybody
         )
@@ -119,6 +121,7 @@ def finished(folder: Path, seed: int) -> Finished:
         side="DS2",
         thresholds=thresholds,
         temperatures={MORPHOLOGY: rule.temperature},
+        named_from={} if rule.ventricular is None else {MORPHOLOGY: rule.ventricular},
         data=read_json(folder / RUN)["data"],
         rhythm=rule.rhythm_model,
         is_opened=(folder / OPENED).exists(),

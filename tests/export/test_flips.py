@@ -8,8 +8,9 @@ from device_sim import twin
 from device_sim.contract.graph import Graph
 from device_sim.contract.tensor import Tensor
 from export.calibrate import Range, calibrate
+from export.calibration import Question
 from export.flips import Answers, answers, flip_report, real_logits
-from export.judged import accept_q8_of, classes_of_codes, classes_of_real
+from export.judged import Asked, asked, classes_of_codes, classes_of_real
 from export.quantize import dequantize, quantize
 from export.shipped import InputSpec
 from tests.export.nets import CODE, Example, codes, example
@@ -19,22 +20,34 @@ Windows = dict[str, NDArray[np.int8]]
 
 def answered(one: Example, graph: Graph, windows: Windows, thresholds: dict[str, float]) -> Answers:
     specs = {name: InputSpec(shape=shape, code=CODE) for name, shape in one.shapes.items()}
-    return answers(real_logits(one.floats, specs, windows), graph, windows, thresholds)
+    return answers(
+        real_logits(one.floats, specs, windows), graph, windows, [Asked(*one) for one in thresholds.items()]
+    )
 
 
 def test_the_first_question_that_says_yes_names_the_class() -> None:
     logits = {"a": np.array([-1.0, 0.6, 0.6, -1.0]), "b": np.array([0.0, 0.0, 3.0, 3.0])}
-    found, margin = classes_of_real(logits, {"a": 0.5, "b": 1.0})
+    found, margin = classes_of_real(logits, [Asked("a", 0.5), Asked("b", 1.0)])
     assert found.tolist() == [0, 1, 1, 2]
     np.testing.assert_allclose(margin, [1.0, 0.1, 0.1, 1.5])
+
+
+def test_a_shape_that_is_no_clear_v_is_asked_for_last() -> None:
+    questions = {
+        "morphology": Question(threshold=-0.75, temperature=1.0, named_from=1.25),
+        "rhythm": Question(threshold=0.5, temperature=1.0),
+    }
+    logits = {"morphology": np.array([2.0, 0.0, 0.0, -1.0]), "rhythm": np.array([1.0, 1.0, 0.0, 0.0])}
+    found, _ = classes_of_real(logits, asked(questions))
+    assert found.tolist() == [1, 2, 3, 0]
 
 
 @pytest.mark.parametrize("threshold", [-3.0, -0.75, 0.0, 0.0001, 0.61, 3.2])
 def test_integers_are_asked_the_same_question(threshold: float) -> None:
     tensor = Tensor(name="y", shape=(1, 1), scales=(0.03125,), zero_point=-17)
     every = np.arange(-128, 128).astype(np.int8)
-    real, _ = classes_of_real({"y": dequantize(every, tensor)}, {"y": threshold})
-    integer = classes_of_codes({"y": every}, {"y": accept_q8_of(threshold, tensor)})
+    real, _ = classes_of_real({"y": dequantize(every, tensor)}, [Asked("y", threshold)])
+    integer = classes_of_codes({"y": every}, [Asked("y", threshold)], {"y": tensor})
     np.testing.assert_array_equal(real, integer)
 
 
