@@ -40,7 +40,7 @@ def test_the_papers_grid_has_18_points() -> None:
         (
             'protocol = "P1"',
             'protocol = "P9"',
-            "expected one of P1, P2, P3-blind, P3-beat, external, got 'P9'",
+            "expected one of P1, P2, P3-blind, P3-beat, external, paper-000, got 'P9'",
         ),
         ("[individual]", "[individual", "expected TOML"),
     ],
