@@ -15,6 +15,7 @@ from training.splits import DS1, DS2, FIRST_MINUTES_S, NAMED_EXCEPTIONS, check_n
 from training.tables import build, read_toml
 from training.windows import RULES
 
+StageBy = Literal["balanced_accuracy", "loss"]
 Stream = Literal["paper", "paper-first-column", "device"]
 
 
@@ -133,6 +134,7 @@ class PersonalRecipe:
     stream: Stream
     rule: str
     records: tuple[str, ...] | None = None  # None: every record the paper's exclusion keeps
+    stage_by: StageBy = "balanced_accuracy"  # what of validation decides between head only and all layers
     seeds: tuple[int, ...]
     split_seed: int
     individual: FitSpec

@@ -20,7 +20,7 @@ from training.fit import Fitted, State, abnormal_logit, balanced_figures, fit, l
 from training.jobs import Document, Job, key_of, path_of, run_jobs
 from training.metrics import Confusion, confusion
 from training.nets import CardiacNet, make_net
-from training.recipe import FitSpec, Grid, PersonalRecipe
+from training.recipe import FitSpec, Grid, PersonalRecipe, StageBy
 from training.wearers import Wearer
 from training.workshop import Workshop
 
@@ -103,7 +103,7 @@ def run_personal(recipe: PersonalRecipe, wearers: Sequence[Wearer], workshop: Wo
         candidates = _fit_all(recipe, wearers, workshop, stage, [first], _grid_of(recipe, stage))
         chosen[stage] = choose(candidates, _base_of(recipe, stage))
         finals += _fit_chosen(recipe, wearers, workshop, stage, chosen[stage])
-    tuned = {wearer.name: _better_stage(finals, wearer.name) for wearer in wearers}
+    tuned = {wearer.name: _better_stage(finals, wearer.name, recipe.stage_by) for wearer in wearers}
     return PersonalResult(grid=tuple(grid), finals=tuple(finals), chosen=chosen, tuned_stage=tuned)
 
 
@@ -354,12 +354,17 @@ def _setting(base: FitSpec, outcome: Outcome) -> FitSpec:
     return replace(base, lr=outcome.lr, batch_size=outcome.batch_size, is_balanced=outcome.is_balanced)
 
 
-def _better_stage(finals: Sequence[Outcome], record: str) -> Stage:
-    """Head only or everything, by the mean of validation over the seeds."""
+def _better_stage(finals: Sequence[Outcome], record: str, by: StageBy) -> Stage:
+    """Head only or everything, by the mean of validation over the seeds.
+
+    A record may have five windows of the rarer class to validate on: balanced accuracy then moves in steps
+    of a tenth, the loss hears every window.
+    """
 
     def mean_score(stage: Stage) -> tuple[float, float]:
         scores = [one.score for one in finals if one.record == record and one.stage == stage]
-        return _mean([score[0] for score in scores]), _mean([score[1] for score in scores])
+        accuracy, less_loss = (_mean([score[index] for score in scores]) for index in (0, 1))
+        return (accuracy, less_loss) if by == "balanced_accuracy" else (less_loss, accuracy)
 
     return max(TUNED, key=mean_score)
 
