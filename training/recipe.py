@@ -106,9 +106,6 @@ class AdaptSpec:
     n_replay: int  # windows of the training side drawn into each adaptation
     first_s: int = FIRST_MINUTES_S  # what of the wearer is known; judged on what follows
     own_weight: float = 1.0  # how much a window of the wearer counts beside a replayed one
-    own_early_weight: float | None = (
-        None  # weight of the wearer's own S beats; None: the recipe's early_weight
-    )
     own_rhythm_weight: float = 0.0  # how much a beat of the wearer counts in the rhythm model; 0: not at all
 
     def __post_init__(self) -> None:
@@ -168,12 +165,9 @@ class BlindRecipe:
     def __post_init__(self) -> None:
         check_names(self.net, self.rule)
         check_cohorts(self.n_folds, self.train_records, self.test_records, self.fit)
-        if self.adapt is not None and (
-            self.adapt.own_early_weight is not None or self.adapt.own_rhythm_weight
-        ):
+        if self.adapt is not None and self.adapt.own_rhythm_weight:
             raise ContractError(
-                "adapt: own_early_weight, own_rhythm_weight: expected in P3-beat only: "
-                "blind seconds know no S beats"
+                "adapt.own_rhythm_weight: expected in P3-beat only: blind seconds have no rhythm model"
             )
 
 

@@ -60,3 +60,11 @@ def test_a_wrong_recipe_is_refused_in_one_line(tmp_path: Path, line: str, instea
 def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
     with pytest.raises(StreamError, match="expected a TOML file, there is nothing"):
         read_recipe(tmp_path / "none.toml")
+
+
+def test_blind_seconds_have_no_rhythm_to_adapt(tmp_path: Path) -> None:
+    text = (P1.parent / "p2-device.toml").read_text()
+    path = tmp_path / "recipe.toml"
+    path.write_text(text.replace("[adapt]\n", "[adapt]\nown_rhythm_weight = 1.0\n", 1))
+    with pytest.raises(ContractError, match="own_rhythm_weight: expected in P3-beat only"):
+        read_recipe(path)

@@ -6,15 +6,15 @@ python -m training.protocols.padding RECIPE   every recording alone, P1's split,
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from training.jobs import Job, key_of, run_jobs
 from training.metrics import bootstrap_mean
 from training.options import add_options, workshop_of
 from training.progress import teller
-from training.protocols.personal import Outcome, fit_wearer
+from training.protocols.personal import fit_chosen
 from training.recipe import PersonalRecipe, read_recipe
 from training.wearers import wearers_of
 from training.workshop import Workshop
@@ -25,25 +25,12 @@ SHIPPED, REFERENCE = "cardiacnet", "cardiacnet_replicate"
 
 def mean_tests(net: str, recipe: PersonalRecipe, workshop: Workshop) -> dict[str, float]:
     """Test balanced accuracy per recording, mean over seeds."""
-    jobs = []
-    for wearer in wearers_of(workshop, stream=recipe.stream, rule=recipe.rule, records=recipe.records):
-        for seed in SEEDS:
-            decides = (net, wearer.digest, recipe.individual, recipe.split_seed, seed, None)
-            arguments = {
-                "net_name": net,
-                "wearer": wearer,
-                "stage": "individual",
-                "spec": recipe.individual,
-                "split_seed": recipe.split_seed,
-                "seed": seed,
-                "pretrained": None,
-            }
-            jobs.append(Job(key_of(f"individual-{wearer.name}-s{seed}", *decides), fit_wearer, arguments))
-    documents = run_jobs(jobs, workshop.jobs, workshop.workers, on_done=workshop.count(net))
-    outcomes = [Outcome(**documents[job.key]) for job in jobs]
+    wearers = wearers_of(workshop, stream=recipe.stream, rule=recipe.rule, records=recipe.records)
+    setting = {wearer.name: recipe.individual for wearer in wearers}
+    outcomes = fit_chosen(replace(recipe, net=net, seeds=SEEDS), wearers, workshop, "individual", setting)
     return {
         record: float(np.mean([one.test.balanced_accuracy for one in outcomes if one.record == record]))
-        for record in sorted({one.record for one in outcomes})
+        for record in setting
     }
 
 

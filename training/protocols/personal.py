@@ -94,15 +94,15 @@ def run_personal(recipe: PersonalRecipe, wearers: Sequence[Wearer], workshop: Wo
     first = recipe.seeds[0]
     grid = _fit_all(recipe, wearers, workshop, "individual", [first], recipe.individual_grid)
     chosen: dict[Stage, Mapping[str, FitSpec]] = {"individual": choose(grid, recipe.individual)}
-    finals = _fit_chosen(recipe, wearers, workshop, "individual", chosen["individual"])
+    finals = fit_chosen(recipe, wearers, workshop, "individual", chosen["individual"])
     pretrain_all(recipe, wearers, workshop)
-    finals += _fit_chosen(
+    finals += fit_chosen(
         recipe, wearers, workshop, "pretrained", {wearer.name: recipe.pretrain for wearer in wearers}
     )
     for stage in TUNED:
         candidates = _fit_all(recipe, wearers, workshop, stage, [first], _grid_of(recipe, stage))
         chosen[stage] = choose(candidates, _base_of(recipe, stage))
-        finals += _fit_chosen(recipe, wearers, workshop, stage, chosen[stage])
+        finals += fit_chosen(recipe, wearers, workshop, stage, chosen[stage])
     tuned = {wearer.name: _better_stage(finals, wearer.name, recipe.stage_by) for wearer in wearers}
     return PersonalResult(grid=tuple(grid), finals=tuple(finals), chosen=chosen, tuned_stage=tuned)
 
@@ -304,7 +304,7 @@ def _fit_all(
     return _outcomes(jobs, workshop, f"{stage} grid")
 
 
-def _fit_chosen(
+def fit_chosen(
     recipe: PersonalRecipe,
     wearers: Sequence[Wearer],
     workshop: Workshop,

@@ -138,7 +138,7 @@ def adapt_on_folds(
     logits = adapt_all(
         recipe.net,
         recipe.adapt,
-        sides=_own_sides(recipe, cohort),
+        sides=cohort.sides,
         times_s=cohort.times_s(),
         start=trained.fold_weights,
         replay=others,
@@ -179,7 +179,7 @@ def judge_adapted(
     logits = adapt_all(
         recipe.net,
         recipe.adapt,
-        sides=_own_sides(recipe, cohort),
+        sides=cohort.sides,
         times_s=cohort.times_s(),
         start={seed: dict.fromkeys(cohort.names, path) for seed, path in weights.items()},
         replay=dict.fromkeys(cohort.names, known.sides),
@@ -198,21 +198,6 @@ def _own_model(
 ) -> RhythmModel | None:
     """The rhythm model of one wearer: the strangers' beats and the wearer's first minutes."""
     return known.rhythm_model(names, wearers.first_beats(wearer, spec.first_s), spec.own_rhythm_weight)
-
-
-def _own_sides(recipe: StrangerRecipe, cohort: Cohort) -> tuple[Side, ...]:
-    """The wearers' windows, their own S beats weighing what they do in one's own rhythm."""
-    assert recipe.adapt is not None
-    weight = recipe.adapt.own_early_weight
-    if weight is None:
-        return cohort.sides
-    return tuple(_reweighted(side, cohort.members[side.name], weight) for side in cohort.sides)
-
-
-def _reweighted(side: Side, member: Member, early_weight: float) -> Side:
-    is_early = (member.beats.classes == "S")[list(side.indices)]
-    weights = np.where(is_early, early_weight, np.array(side.weights))
-    return replace(side, weights=tuple(weights.tolist()), digest=f"{side.digest}:own:{early_weight}")
 
 
 def judge_strangers(
