@@ -27,6 +27,7 @@ ROOMS = {
     "simulate-device": Room(
         module="device_sim.simulated_device", summary="a device without hardware, on a pty or TCP port"
     ),
+    "verify": Room(module="device_sim.verify", summary="compare a device on a port with its bundle"),
     "show": Room(module="device_sim.show", summary="print what a recording holds"),
     "train": Room(module="training.cli", summary="train a network", install=f"{CHECKOUT} '.[train]'"),
     "data": Room(

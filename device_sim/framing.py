@@ -9,13 +9,24 @@ from device_sim import binding
 from device_sim.contract.errors import StreamError
 from device_sim.frontend import RATES_HZ, Flag
 from device_sim.sources import Gap, Samples
-from device_sim.wire import Answer, Column, DeviceError, End, FrameType, Hello, Judged, Query, Status
+from device_sim.wire import (
+    Answer,
+    Column,
+    DeviceError,
+    End,
+    FrameType,
+    Hello,
+    InputPart,
+    Judged,
+    Query,
+    Status,
+)
 from device_sim.wire_codec import VERSION, Decoder, Frames, Run, content_of
 
-Message = Hello | Status | Column | Judged | Query | Answer | DeviceError | End
+Message = Hello | Status | Column | Judged | Query | Answer | DeviceError | End | InputPart
 Event = Samples | Gap | Message
 MESSAGES: dict[int, type[Message]] = {
-    kind.TYPE: kind for kind in (Hello, Status, Column, Judged, Query, Answer, DeviceError, End)
+    kind.TYPE: kind for kind in (Hello, Status, Column, Judged, Query, Answer, DeviceError, End, InputPart)
 }
 INDEX_MODULUS = 2**32
 # A frame this far behind is a copy or came late; further back, the device has started again.

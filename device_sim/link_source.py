@@ -2,26 +2,22 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from types import FrameType as StackFrame
 
-from device_sim.contract.errors import ContractError, StreamError
-from device_sim.framing import Deframer, Event
+from device_sim.contract.errors import StreamError
 from device_sim.link import BAUD, Link, LinkClosed, open_link
 from device_sim.link_clock import RateMeter
-from device_sim.link_text import LineReceiver, is_text
+from device_sim.link_meet import LOOK_S, WAIT_S, ask_who, met
+from device_sim.link_text import LineReceiver
 from device_sim.recording import ReadAs
 from device_sim.sources import Annotations, Chunk, Gap, Samples
-from device_sim.wire import Ask, DeviceError, End, Hello, Judged, Query, Status
+from device_sim.wire import DeviceError, End, Hello, Judged, Status
 from device_sim.wire_codec import Encoder
 
-WAIT_S = 10.0
-LOOK_S = 0.1  # how soon an interrupt is heard
-ASK_EVERY_S = 1.0  # a board that resets when its port is opened answers only later
 RETRY_S = 0.2
-ENOUGH_TO_TELL_BYTES = 65_536
 SLEEPLESS = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # a lid that is closed stops no device
 
 
@@ -54,7 +50,15 @@ class LinkSource:
         self._link = open_line(name, baud=baud)
         self._is_over = False
         try:
-            self._receiver, self._events = self._met(read_as or ReadAs())
+            self._receiver, self._events = met(
+                self._link,
+                self._encoder,
+                read_as or ReadAs(),
+                name=self.name,
+                baud=baud,
+                wait_s=wait_s,
+                clock=clock,
+            )
             facts = self._facts(read_as or ReadAs())
         except BaseException:
             self._link.close()
@@ -159,59 +163,9 @@ class LinkSource:
             self._receiver.reopened()
             if self._meter is not None:
                 self._meter.restart()
-            self._ask()
+            ask_who(self._link, self._encoder)
             return True
         return False
-
-    def _ask(self) -> None:
-        with suppress(LinkClosed):  # the read that follows notices it too
-            self._link.write(self._encoder.payload(Query(ask=Ask.HELLO)))
-
-    def _met(self, read_as: ReadAs) -> tuple[Deframer | LineReceiver, Sequence[Event]]:
-        """Who is there: frames that begin with a HELLO, or lines of numbers."""
-        deframer, received, events = Deframer(self.name), b"", list[Event]()
-        began_s = asked_s = self._clock()
-        is_whole = False
-        if self._link.is_live:
-            self._ask()
-        while not is_whole and self._clock() - began_s < self._wait_s:
-            if self._link.is_live and self._clock() - asked_s > ASK_EVERY_S:
-                asked_s = self._clock()
-                self._ask()
-            try:
-                piece = self._link.read(LOOK_S)
-            except LinkClosed:
-                is_whole, piece = True, b""
-            received = (received + piece)[:ENOUGH_TO_TELL_BYTES]
-            events += deframer.feed(piece, self._clock())
-            if deframer.hello is not None:
-                _refuse_text_options(read_as, name=self.name)
-                return deframer, events
-            if deframer.n_frames == 0 and is_text(received, is_whole=is_whole):
-                lines = LineReceiver(self.name, read_as, is_live=self._link.is_live)
-                return lines, lines.feed(received, self._clock())
-        raise StreamError(self._stranger(received, deframer, is_whole=is_whole))
-
-    def _stranger(self, received: bytes, deframer: Deframer, *, is_whole: bool) -> str:
-        """Why nobody was met, and what to do about it."""
-        within = "before it closed" if is_whole else f"within {self._wait_s:g} s"
-        if not received:
-            advice = "is the board powered and its firmware running? press reset, or say --wait SECONDS"
-            return f"{self.name}: expected a device that sends, got nothing {within}; {advice}"
-        if deframer.n_out:
-            return (
-                f"{self.name}: expected a HELLO with rate and gain, got {deframer.n_frames} frames {within} "
-                "and none; a device repeats HELLO every few seconds: docs/protocol.md"
-            )
-        if deframer.n_frames:
-            return (
-                f"{self.name}: expected a device, got the questions of a host {within}; "
-                "is this the other end of the line, or a loop?"
-            )
-        what = f"{self.name}: expected frames or lines of numbers, got {len(received)} bytes of neither"
-        if not self._link.is_live:
-            return f"{what}; a recording is named with --file"
-        return f"{what} {within}; the baud rate is the first suspect: say --baud N (now {self._baud})"
 
     def _facts(self, read_as: ReadAs) -> tuple[str, int, Fraction, tuple[int, int] | None, str, bool]:
         """Lead, rate, gain, rails, who said the rate, and whether a clock is behind the samples."""
@@ -236,14 +190,3 @@ def _on_board(hello: Hello | None) -> list[str]:
     if hello is None or not any(hello.bundle_sha256):
         return []
     return [f"bundle {hello.bundle_sha256.hex()[:12]} on board"]
-
-
-def _refuse_text_options(read_as: ReadAs, *, name: str) -> None:
-    for option, value in (
-        ("--units", read_as.units),
-        ("--gain", read_as.gain_per_mv),
-        ("--lead", read_as.lead),
-        ("--dtype", read_as.dtype),
-    ):
-        if value is not None:
-            raise ContractError(f"{name}: {option}: expected none, HELLO says it; leave it out, got {value}")

@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 from device_sim.contract.errors import ContractError
 from device_sim.files import read_recording
 from device_sim.link import BAUD, frames_on_stdin
-from device_sim.link_source import WAIT_S, LinkSource
+from device_sim.link_meet import WAIT_S
+from device_sim.link_source import LinkSource
 from device_sim.recording import UNITS, ReadAs
 from device_sim.sources import Source
 from device_sim.synthetic import MORPHOLOGIES, Fault, Noise, Scene, SyntheticSource, example_scene

@@ -9,13 +9,25 @@ from numpy.typing import NDArray
 from device_sim.contract.errors import ContractError, StreamError
 from device_sim.frontend import Flag
 from device_sim.sources import Chunk, Gap, Source
-from device_sim.wire import Ask, Complaint, DeviceError, End, FrameType, Hello, Payload, Query, Status
-from device_sim.wire_codec import SAMPLES_A_FRAME, Decoder, Encoder, content_of
+from device_sim.wire import (
+    Ask,
+    Complaint,
+    DeviceError,
+    End,
+    FrameType,
+    Hello,
+    InputPart,
+    Payload,
+    Query,
+    Status,
+)
+from device_sim.wire_codec import SAMPLES_A_FRAME, Decoder, Encoder, Frames, Run, content_of
 
 BLOCKS_A_SECOND = 16
 HELLO_EVERY_S = 4
 BOOT_S = 1.0  # a device that resets itself misses so much
 BATTERY_MV = 3900
+Heard = Query | InputPart | Run  # what a host may send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +55,8 @@ class Device:
         restarts: Callable[[], bool] = lambda: False,
         also: Callable[[int, NDArray[np.int32], Flag], Sequence[Payload]] = lambda first, counts, line: (),
         at_end: Callable[[], Sequence[Payload]] = lambda: (),
-        answers: Callable[[Query], Sequence[Payload] | None] = lambda query: None,
+        answers: Callable[[Heard], Sequence[Payload] | None] = lambda heard: None,
+        is_silent: Callable[[], bool] = lambda: False,
     ) -> None:
         self.rate_hz = source.rate_hz
         self.hello = Hello(
@@ -61,6 +74,7 @@ class Device:
         self._also = also
         self._at_end = at_end
         self._answers = answers
+        self._is_silent = is_silent
         self._encoder = Encoder(session=session)
         self._host = Decoder()
         self._begun_at = 0  # index of the recording at which this session began
@@ -88,9 +102,10 @@ class Device:
             if self._index >= status_at:
                 status_at += self.rate_hz
                 frames.append(self._said(self.status()))
-            yield Packet(due_index=self._index, frames=tuple(frames))
-        last = (*self._at_end(), End(next_index=self._next))
-        yield Packet(due_index=self._index, frames=tuple(map(self._said, last)))
+            yield Packet(due_index=self._index, frames=() if self._is_silent() else tuple(frames))
+        if not self._is_silent():
+            last = (*self._at_end(), End(next_index=self._next))
+            yield Packet(due_index=self._index, frames=tuple(map(self._said, last)))
 
     def status(self) -> Status:
         """How it is now."""
@@ -98,7 +113,11 @@ class Device:
 
     def asked(self, received: bytes) -> bytes:
         """The answers to what a host sent; nothing to what is no frame."""
-        return b"".join(self._said(one) for frame in self._host.each(received) for one in self._answer(frame))
+        said: list[Payload] = []
+        for frames in self._host.frames(received):
+            for at in range(frames.n_frames):
+                said += self._answer(frames, at)
+        return b"".join(map(self._said, said))
 
     @property
     def _block_samples(self) -> int:
@@ -108,25 +127,25 @@ class Device:
     def _next(self) -> int:
         return (self._index - self._begun_at) % 2**32
 
-    def _answer(self, frame: object) -> Sequence[Payload]:
-        kind = getattr(frame, "type", 0)
-        if kind != FrameType.QUERY:
-            return (
-                DeviceError(code=Complaint.UNKNOWN_TYPE, about=kind, text="only QUERY is understood here"),
-            )
-        try:
-            query = Query.unpack(content_of(frame), name="host")  # type: ignore[arg-type]
-        except StreamError:
-            return (DeviceError(code=Complaint.MALFORMED, about=kind, text="QUERY has 4 bytes"),)
-        if query.ask == Ask.HELLO:
+    def _answer(self, frames: Frames, at: int) -> Sequence[Payload]:
+        kind = frames[at].type
+        if kind not in (FrameType.QUERY, FrameType.INPUT, FrameType.SAMPLES):
+            return (DeviceError(code=Complaint.UNKNOWN_TYPE, about=kind, text="no host sends this"),)
+        heard = _heard(frames, at)
+        if heard is None:
+            text = f"{FrameType(kind).name} has another length"
+            return (DeviceError(code=Complaint.MALFORMED, about=kind, text=text),)
+        if isinstance(heard, Query) and heard.ask == Ask.HELLO:
             return (self.hello,)
-        if query.ask == Ask.STATUS:
+        if isinstance(heard, Query) and heard.ask == Ask.STATUS:
             return (self.status(),)
-        answers = self._answers(query)
-        if answers is None:
-            text = f"nothing known of {query.ask}:{query.item}"
-            return (DeviceError(code=Complaint.UNKNOWN_ITEM, about=kind, detail=query.item, text=text),)
-        return answers
+        answers = self._answers(heard)
+        if answers is not None:
+            return answers
+        if not isinstance(heard, Query):
+            return (DeviceError(code=Complaint.NOT_NOW, about=kind, text="not now, or not so much"),)
+        text = f"nothing known of {heard.ask}:{heard.item}"
+        return (DeviceError(code=Complaint.UNKNOWN_ITEM, about=kind, detail=heard.item, text=text),)
 
     def _reset(self) -> Iterator[Packet]:
         """Another session, that counts from zero; what was to be taken meanwhile is lost."""
@@ -142,6 +161,19 @@ class Device:
         return self._encoder.samples(
             first - self._begun_at, counts, bytes_each=self.hello.bytes_each, line=int(line)
         )
+
+
+def _heard(frames: Frames, at: int) -> Heard | None:
+    """What a host sent; None where it contradicts itself."""
+    frame = frames[at]
+    if frame.type == FrameType.SAMPLES:
+        return frames.run(at, n_frames=1)
+    try:
+        if frame.type == FrameType.QUERY:
+            return Query.unpack(content_of(frame), name="host")
+        return InputPart.unpack(content_of(frame), name="host")
+    except StreamError:
+        return None
 
 
 def text_packets(source: Source, chunks: Iterable[Chunk]) -> Iterator[Packet]:

@@ -5,8 +5,7 @@ import itertools
 import os
 import sys
 import time
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +15,15 @@ from device_sim import options
 from device_sim.contract.bundle import Bundle
 from device_sim.files import read_recording
 from device_sim.frontend import BEAT_HZ, HOP_SAMPLES, STREAM_HZ, Columns, Flag, FrontEnd
+from device_sim.judged import judged_of, overheard
 from device_sim.link import BAUD, Link, LinkClosed
 from device_sim.link_serve import KINDS, Stand, open_stand
 from device_sim.pipeline import Pipeline, open_bundle
-from device_sim.runner import Backend, Runner, model_in, open_runner
 from device_sim.send import FIRST_QUESTION_S, Pace
-from device_sim.send_device import Device, bytes_each_of
+from device_sim.send_device import Device, Heard, bytes_each_of
+from device_sim.simulated_bench import SimulatedBench
 from device_sim.sources import Source
 from device_sim.synthetic import SyntheticSource
-from device_sim.twin import every_tensor
 from device_sim.verdict import Verdict
 from device_sim.wire import Answer, Ask, Column, Judged, Payload, Query
 
@@ -56,7 +55,9 @@ def main(argv: Sequence[str]) -> int:
         bundle_sha256=firmware.bundle_sha256,
         also=firmware.push,
         at_end=firmware.finish,
+        restarts=firmware.restarts,
         answers=firmware.answer,
+        is_silent=lambda: firmware.on_bench,
     )
     stand = open_stand(args.port, baud=args.baud or BAUD)
     if stand.address is not None:
@@ -98,11 +99,11 @@ def _source(args: argparse.Namespace) -> Source:
     return SyntheticSource(options.scene_of(args), seed=1 if args.seed is None else args.seed)
 
 
-class Firmware:
-    """What runs on the board: the front end, the network, and a memory that can be asked about."""
+class Stream:
+    """Front end and network from the first sample on; what they say goes over the wire."""
 
-    def __init__(self, source: Source, bundle: Bundle | None) -> None:
-        self.bundle_sha256 = bytes(32) if bundle is None else bytes.fromhex(bundle.digest)
+    def __init__(self, source: Source, bundle: Bundle | None, *, sends_columns: bool = False) -> None:
+        self.sends_columns = sends_columns
         self._bundle = bundle
         self._front_end = FrontEnd(
             rate_hz=source.rate_hz, uv_per_count=source.uv_per_count, rails_counts=source.rails_counts
@@ -110,11 +111,9 @@ class Firmware:
         self._rate_hz = source.rate_hz
         self._n_pushed = 0
         self._last = 0
-        self._sends_columns = False
         self._pipeline: Pipeline | None = None
         if bundle is not None:
-            self._overheard = Overheard(open_runner(Backend.CORE, model_in(bundle, Backend.CORE)), bundle)
-            self._pipeline = Pipeline(bundle, self._overheard, delay_us=self._front_end.delay_us)
+            self._overheard, self._pipeline = overheard(bundle, self._front_end.delay_us)
 
     def push(self, first: int, counts: NDArray[np.int32], line: Flag) -> Sequence[Payload]:
         """What these samples complete; samples the converter missed are held, as a host does."""
@@ -144,32 +143,9 @@ class Firmware:
             said += map(self._judged, self._pipeline.finish())
         return said
 
-    def answer(self, query: Query) -> Sequence[Payload] | None:
-        """None where there is nothing to say."""
-        if query.ask == Ask.COLUMNS and query.item in (0, 1):
-            self._sends_columns = query.item == 1
-            return (Answer(ask=query.ask, item=query.item, offset=0, n_bytes=0, part=b""),)
-        if self._bundle is None:
-            return None
-        graph = self._bundle.graph
-        if query.ask == Ask.TENSOR and query.item < len(graph.constants):
-            tensor = graph.constants[query.item]
-            raw = np.ascontiguousarray(tensor.values).tobytes()
-            about = zlib.crc32(raw).to_bytes(4, "little") + tensor.name.encode()
-            return (parted(query, about[:PART_BYTES], n_bytes=len(raw))[0],)
-        if (
-            query.ask == Ask.LAYER
-            and query.item < len(graph.operators)
-            and self._overheard.window is not None
-        ):
-            # the core keeps no layer past its last reader; the twin has them all, byte for byte the same
-            made = every_tensor(graph, self._overheard.window)[graph.operators[query.item].output]
-            return parted(query, made.tobytes(), n_bytes=made.size)
-        return None
-
     def _completed(self, columns: Columns) -> list[Payload]:
         said: list[Payload] = []
-        if self._sends_columns:
+        if self.sends_columns:
             said += [
                 Column(index=columns.first_index + k, flags=int(flags), codes=codes.tobytes())
                 for k, (codes, flags) in enumerate(zip(columns.codes_ts_i8, columns.flags_u8, strict=True))
@@ -180,46 +156,54 @@ class Firmware:
 
     def _judged(self, verdict: Verdict) -> Judged:
         assert self._bundle is not None
-        names = self._bundle.labels.names
-        label = names.index(verdict.label) if verdict.label in names else Judged.UNDECIDED
-        return Judged(
-            window_index=verdict.window_index,
-            t0_us=verdict.t0_us,
-            label=Judged.UNUSABLE if verdict.by_rule else label,
-            score_q15=verdict.score_q15,
-            margin_q8=verdict.margin_q8,
-            bundle=bytes.fromhex(verdict.bundle_digest[:16]),
-            logits=b"" if verdict.by_rule else self._overheard.next(),
-        )
+        return judged_of(verdict, self._bundle, self._overheard)
 
 
-def parted(query: Query, whole: bytes, *, n_bytes: int) -> list[Answer]:
-    """An answer in as many frames as it takes."""
-    return [
-        Answer(ask=query.ask, item=query.item, offset=at, n_bytes=n_bytes, part=whole[at : at + PART_BYTES])
-        for at in range(0, len(whole), PART_BYTES)
-    ]
+class Firmware:
+    """What runs on the board: the stream of its wearer, a memory that can be asked about, a bench."""
 
+    def __init__(self, source: Source, bundle: Bundle | None) -> None:
+        self.bundle_sha256 = bytes(32) if bundle is None else bytes.fromhex(bundle.digest)
+        self._source, self._bundle = source, bundle
+        self._stream = Stream(source, bundle)
+        self._begun_at = 0  # sample of the source
+        self._was_on_bench = False
+        self._bench: SimulatedBench | None = None
+        if bundle is not None:
+            self._bench = SimulatedBench(bundle, lambda: Stream(source, bundle, sends_columns=True))
 
-class Overheard:
-    """A runner whose outputs are kept until a verdict wants to show them."""
+    @property
+    def on_bench(self) -> bool:
+        """It sends nothing by itself."""
+        return self._bench is not None and self._bench.is_taken
 
-    def __init__(self, runner: Runner, bundle: Bundle) -> None:
-        self._runner = runner
-        self._outputs = bundle.graph.outputs
-        self._waiting: list[bytes] = []
-        self.window: dict[str, NDArray[np.int8]] | None = None  # the last one it was asked about
+    def restarts(self) -> bool:
+        """Once, when it is back from the bench."""
+        restarts = self._was_on_bench and not self.on_bench
+        self._was_on_bench = self.on_bench
+        return restarts
 
-    def run(self, inputs: Mapping[str, NDArray[np.int8]]) -> dict[str, NDArray[np.int8]]:
-        outputs = self._runner.run(inputs)
-        flat = [outputs[name].reshape(len(outputs[name]), -1) for name in self._outputs]
-        self.window = {name: x[-1:].copy() for name, x in inputs.items()}
-        self._waiting += [row.tobytes() for row in np.concatenate(flat, axis=1)]
-        return outputs
+    def push(self, first: int, counts: NDArray[np.int32], line: Flag) -> Sequence[Payload]:
+        """What these samples of the converter bring about."""
+        if self.on_bench:
+            self._stream, self._begun_at = Stream(self._source, self._bundle), first + counts.size
+            return ()
+        return self._stream.push(first - self._begun_at, counts, line)
 
-    def next(self) -> bytes:
-        """The logits of the next judged window."""
-        return self._waiting.pop(0)
+    def finish(self) -> Sequence[Payload]:
+        """What the end of the recording still gives."""
+        return () if self.on_bench else self._stream.finish()
+
+    def answer(self, heard: Heard) -> Sequence[Payload] | None:
+        """None where there is nothing to say."""
+        if isinstance(heard, Query) and heard.ask == Ask.COLUMNS and heard.item in (0, 1):
+            self._stream.sends_columns = heard.item == 1
+            return (Answer(ask=heard.ask, item=heard.item, offset=0, n_bytes=0, part=b""),)
+        if self._bench is None:
+            return None
+        said = self._bench.heard(heard)
+        self._was_on_bench |= self.on_bench
+        return said
 
 
 def serve(device: Device, stand: Stand, pace: Pace) -> None:
@@ -233,9 +217,8 @@ def serve(device: Device, stand: Stand, pace: Pace) -> None:
             link = _attended(device, stand, link, min(max(left_s, 0.0), LOOK_S))
             if pace.is_flat_out and was_alone and link is not None:
                 link = _attended(device, stand, link, FIRST_QUESTION_S)
-            if left_s <= LOOK_S and not (pace.is_flat_out and link is None):
+            if left_s <= 0 and not (pace.is_flat_out and link is None):
                 break
-        time.sleep(max(0.0, pace.left_s(packet.due_index)))
         if link is not None:
             try:
                 link.write(b"".join(packet.frames))

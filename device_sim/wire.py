@@ -23,6 +23,7 @@ class FrameType(IntEnum):
     ANSWER = 7
     ERROR = 8
     END = 9
+    INPUT = 10
 
 
 class Ask(IntEnum):
@@ -33,6 +34,11 @@ class Ask(IntEnum):
     COLUMNS = 2  # item 1: send them from now on, 0: no more
     TENSOR = 3
     LAYER = 4
+    BENCH = 5  # item 1, 2, ..: a network on the bench, 0: back to the wearer
+    STEP = 6
+    LOGITS = 7
+    INPUT = 8  # never asked: what an ANSWER to an INPUT frame is about
+    SAMPLES = 9  # the same, of SAMPLES that come from a host
 
 
 class Payload(Protocol):
@@ -227,6 +233,28 @@ class Answer:
         return cls(ask=ask, item=item, offset=offset, n_bytes=n_bytes, part=part)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputPart:
+    """From a host: some bytes of one input of the network on the bench."""
+
+    TYPE: ClassVar[FrameType] = FrameType.INPUT
+    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<B3xI")
+
+    number: int  # of the input, as the manifest lists them
+    offset: int
+    part: bytes
+
+    def pack(self) -> bytes:
+        return self.LAYOUT.pack(self.number, self.offset) + self.part
+
+    @classmethod
+    def unpack(cls, payload: bytes, *, name: str) -> "InputPart":
+        head, part = payload[: cls.LAYOUT.size], payload[cls.LAYOUT.size :]
+        _check_length(head, cls.LAYOUT.size, "INPUT", name=name)
+        number, offset = cls.LAYOUT.unpack(head)
+        return cls(number=number, offset=offset, part=part)
+
+
 class Complaint(IntEnum):
     """Codes of an ERROR frame."""
 
@@ -234,6 +262,7 @@ class Complaint(IntEnum):
     MALFORMED = 2
     UNKNOWN_ITEM = 3
     CONVERTER = 4  # the analogue front end failed; samples are missing from here on
+    NOT_NOW = 5  # only on the bench, or out of order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,13 +76,14 @@ class Frames:
     def __getitem__(self, at: int) -> binding.Frame:
         return self._room[at]
 
-    def run(self, at: int) -> Run | None:
-        """The samples from one frame on; None where it contradicts itself."""
-        counts = np.empty((self.n_frames - at) * SAMPLES_A_FRAME[2], np.int32)
+    def run(self, at: int, n_frames: int | None = None) -> Run | None:
+        """The samples from one frame on, of at most so many; None where it contradicts itself."""
+        n_frames = self.n_frames - at if n_frames is None else n_frames
+        counts = np.empty(n_frames * SAMPLES_A_FRAME[2], np.int32)
         n_counts = ctypes.c_size_t()
         n_frames = self._core.wl_frames_samples(
             ctypes.addressof(self._room) + at * ctypes.sizeof(binding.Frame),
-            self.n_frames - at,
+            n_frames,
             counts.ctypes.data,
             n_counts,
         )

@@ -295,10 +295,11 @@ enum wl_frame_type {
     WL_FRAME_STATUS,
     WL_FRAME_COLUMN,
     WL_FRAME_VERDICT,
-    WL_FRAME_QUERY,         /* the only one a host sends */
+    WL_FRAME_QUERY,         /* from a host, as are INPUT and, on the bench, SAMPLES */
     WL_FRAME_ANSWER,
     WL_FRAME_ERROR,
-    WL_FRAME_END            /* nothing follows: the index the next sample would have had */
+    WL_FRAME_END,           /* nothing follows: the index the next sample would have had */
+    WL_FRAME_INPUT          /* bytes of a network's input, on the bench */
 };
 
 struct wl_frame {

@@ -90,7 +90,7 @@ def test_the_example_on_the_page_is_a_frame() -> None:
 def test_every_length_on_the_page_is_the_one_that_is_sent() -> None:
     from device_sim.framing import MESSAGES
 
-    shown = dict(re.findall(r"^\| \d \| ([A-Z]+) \|.*\| (\d+)[^|]*\|$", PAGE, re.MULTILINE))
+    shown = dict(re.findall(r"^\| \d+ \| ([A-Z]+) \|.*\| (\d+)[^|]*\|$", PAGE, re.MULTILINE))
     layouts = {kind.TYPE.name: kind.LAYOUT.size for kind in MESSAGES.values()}
     assert {name: int(size) for name, size in shown.items() if name != "SAMPLES"} == layouts
 
@@ -149,7 +149,10 @@ def test_the_simulated_device_answers_what_the_page_says(tmp_path: Path) -> None
         with socket.create_connection((host, int(port)), timeout=20) as connection:
             peer = Peer(connection)
             asked = [struct.pack("<BxH", *ask) for ask in ((0, 0), (1, 0), (2, 1), (3, 0), (3, 999), (9, 9))]
-            sent = [peer.framed(6, query) for query in (*asked, b"?")] + [peer.framed(2, bytes(8))]
+            sent = [peer.framed(6, query) for query in (*asked, b"?")] + [
+                peer.framed(2, bytes(8)),
+                peer.framed(4, b""),
+            ]
             connection.sendall(b"".join(sent))
             frames = peer.hear(until=9)
         assert process.wait(20) == 0
@@ -171,7 +174,7 @@ def test_the_simulated_device_answers_what_the_page_says(tmp_path: Path) -> None
     about_tensor = [payload for payload in by_kind[7] if payload[0] == 3]
     assert about_tensor == [struct.pack("<BxHIII", 3, 0, 0, len(raw), zlib.crc32(raw)) + tensor.name.encode()]
     refusals = [struct.unpack_from("<BBH", payload) for payload in by_kind[8]]
-    assert refusals == [(3, 6, 999), (3, 6, 9), (2, 6, 0), (1, 2, 0)]
+    assert refusals == [(3, 6, 999), (3, 6, 9), (2, 6, 0), (2, 2, 0), (1, 4, 0)]
 
     with open_bundle(tmp_path / "bundle") as opened:
         verdicts = opened.run(counts_of(SyntheticSource(Scene(seconds=12))), rate_hz=256)

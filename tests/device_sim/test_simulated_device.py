@@ -3,15 +3,15 @@
 import zlib
 
 import numpy as np
-import pytest
 
 from device_sim.binding import WIRE_PAYLOAD
 from device_sim.contract.inputs import InputKind
 from device_sim.frontend import Flag, columns_of
-from device_sim.simulated_device import Firmware, parted
+from device_sim.simulated_bench import parted
+from device_sim.simulated_device import Firmware
 from device_sim.sources import Samples
 from device_sim.synthetic import Scene, SyntheticSource
-from device_sim.wire import Answer, Ask, Column, Judged, Payload, Query
+from device_sim.wire import Answer, Ask, Column, InputPart, Payload, Query
 from tests.device_sim.bundles import bundle_of
 
 SOURCE = SyntheticSource(Scene(seconds=12))
@@ -57,23 +57,9 @@ def test_samples_the_converter_missed_are_held_and_flagged() -> None:
     assert flagged == list(range(64, 81))
 
 
-@pytest.mark.parametrize("kind", [InputKind.IMAGE, InputKind.BEAT, InputKind.BLIND])
-def test_the_layers_of_the_last_window_lead_to_its_logits(kind: InputKind) -> None:
-    bundle = bundle_of(kind)
-    firmware = Firmware(SOURCE, bundle)
-    assert firmware.answer(Query(ask=Ask.LAYER, item=0)) is None  # nothing was judged yet
-    verdicts = [one for one in after_a_run(firmware) if isinstance(one, Judged)]
-    outputs = b""
-    for name in bundle.graph.outputs:
-        (index,) = [k for k, one in enumerate(bundle.graph.operators) if one.output == name]
-        outputs += b"".join(part.part for part in answers(firmware, Ask.LAYER, index))
-    assert outputs == [verdict.logits for verdict in verdicts if verdict.logits][-1]
-    assert firmware.answer(Query(ask=Ask.LAYER, item=len(bundle.graph.operators))) is None
-
-
 def test_a_long_layer_comes_in_parts() -> None:
     layer = np.random.default_rng(1).bytes(500)
-    parts = parted(Query(ask=Ask.LAYER, item=3), layer, n_bytes=500)
+    parts = parted(Query(ask=Ask.LAYER, item=3), layer)
     assert [(part.item, part.offset, part.n_bytes) for part in parts] == [
         (3, 0, 500),
         (3, 228, 500),
@@ -83,12 +69,35 @@ def test_a_long_layer_comes_in_parts() -> None:
     assert all(len(part.pack()) <= WIRE_PAYLOAD for part in parts)
 
 
-def test_every_tensor_has_a_checksum_and_a_name() -> None:
+def test_every_constant_has_a_checksum_and_a_name() -> None:
     bundle = bundle_of(InputKind.BEAT)
     firmware = Firmware(SOURCE, bundle)
-    for index, tensor in enumerate(bundle.graph.constants):
-        (said,) = answers(firmware, Ask.TENSOR, index)
+    said: dict[str, Answer] = {}
+    while firmware.answer(Query(ask=Ask.TENSOR, item=len(said))) is not None:
+        (one,) = answers(firmware, Ask.TENSOR, len(said))
+        said[one.part[4:].decode()] = one
+    for tensor in bundle.graph.constants:
         raw = np.ascontiguousarray(tensor.values).tobytes()
-        assert said.part == zlib.crc32(raw).to_bytes(4, "little") + tensor.name.encode()
-        assert said.n_bytes == len(raw)
-    assert firmware.answer(Query(ask=Ask.TENSOR, item=len(bundle.graph.constants))) is None
+        assert said[tensor.name].part[:4] == zlib.crc32(raw).to_bytes(4, "little")
+        assert said[tensor.name].n_bytes == len(raw)
+    tables = set(said) - {tensor.name for tensor in bundle.graph.constants}
+    assert {name.split("/")[1].split()[0] for name in tables} == {"by_q31", "by_shift", "row"}
+
+
+def test_what_makes_no_sense_on_the_bench_is_refused() -> None:
+    firmware = Firmware(SOURCE, bundle_of(InputKind.BEAT))
+    a_code = InputPart(number=0, offset=0, part=b"7")
+    for early in (a_code, Query(ask=Ask.STEP), Query(ask=Ask.LAYER), Query(ask=Ask.LOGITS)):
+        assert firmware.answer(early) is None
+    assert firmware.answer(Query(ask=Ask.BENCH, item=1))
+    assert firmware.answer(a_code)
+    for wrong in (
+        InputPart(number=2, offset=0, part=b"7"),
+        InputPart(number=0, offset=256, part=b"7"),
+        Query(ask=Ask.STEP, item=1),
+        Query(ask=Ask.LAYER, item=0),
+        Query(ask=Ask.LOGITS, item=0),
+        Query(ask=Ask.BENCH, item=2),
+    ):
+        assert firmware.answer(wrong) is None
+    assert firmware.answer(Query(ask=Ask.STEP, item=0)) == firmware.answer(Query(ask=Ask.STEP, item=0))

@@ -19,6 +19,7 @@ from device_sim.wire import (
     End,
     FrameType,
     Hello,
+    InputPart,
     Judged,
     Payload,
     Query,
@@ -57,6 +58,7 @@ PAYLOADS: tuple[Payload, ...] = (
     Answer(ask=Ask.LAYER, item=2, offset=228, n_bytes=300, part=b"\0\1\2"),
     DeviceError(code=3, about=6, detail=9, text="nothing known of 3:9"),
     End(next_index=77),
+    InputPart(number=1, offset=232, part=b"\0\xff\7"),
 )
 
 

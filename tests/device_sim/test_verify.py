@@ -1,0 +1,328 @@
+"""`wristlead verify`: a device that is its bundle passes; the first byte that differs is named."""
+
+import os
+import pty
+import tty
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from device_sim.__main__ import main
+from device_sim.bench import Bench
+from device_sim.contract.bundle import Bundle, write_bundle
+from device_sim.contract.errors import DigestError, StreamError
+from device_sim.contract.inputs import InputKind
+from device_sim.link import LinkClosed
+from device_sim.send_device import Device, Heard
+from device_sim.send_line import FaultyLine, line_faults
+from device_sim.simulated_bench import SimulatedBench
+from device_sim.simulated_device import Firmware, Stream
+from device_sim.synthetic import Scene, SyntheticSource
+from device_sim.verify import check_digest, compared
+from device_sim.wire import Answer, Ask, Column, Judged, Payload, Query
+from device_sim.wire_codec import Run
+from tests.device_sim.bundles import bundle_of
+from tests.device_sim.terminals import address_of, terminal
+
+SOURCE = SyntheticSource(Scene(seconds=12))
+SECONDS = 8.0
+Said = Sequence[Payload] | None
+Change = Callable[[Heard, Said], Said]
+
+
+class Line:
+    """A device at the end of a line without a clock of its own: nothing comes, so time passes."""
+
+    is_live = True
+
+    def __init__(self, bundle: Bundle | None, flashed: Bundle | None, change: Change, faults: str) -> None:
+        firmware = Firmware(SOURCE, flashed)
+        self.device = Device(
+            SOURCE,
+            (),
+            bytes_each=2,
+            is_paced=True,
+            firmware="test",
+            bundle_sha256=bytes(32) if bundle is None else bytes.fromhex(bundle.digest),
+            answers=lambda heard: change(heard, firmware.answer(heard)),
+        )
+        self.firmware = firmware
+        self.now_s = 0.0
+        self.is_cut = False
+        self._bad = FaultyLine(line_faults(faults), 1)
+        self._pending = b""
+
+    def read(self, timeout_s: float) -> bytes:
+        if self.is_cut:
+            raise LinkClosed
+        if not self._pending:
+            self.now_s += timeout_s
+        pending, self._pending = self._pending, b""
+        return pending
+
+    def write(self, raw: bytes) -> None:
+        said = self.device.asked(self._bad.passed(raw))
+        for frame in said.split(b"\0")[:-1]:
+            self._pending += self._bad.passed(frame + b"\0")
+
+    def close(self) -> None:
+        self.is_cut = True
+
+
+def as_it_is(_heard: Heard, said: Said) -> Said:
+    return said
+
+
+def bench_on(
+    bundle: Bundle | None, *, flashed: Bundle | None = None, change: Change = as_it_is, faults: str = ""
+) -> tuple[Bench, Line]:
+    line = Line(bundle, flashed or bundle, change, faults)
+    return Bench("port", open_line=lambda name, baud: line, clock=lambda: line.now_s), line
+
+
+def words_of(bundle: Bundle, **device: object) -> list[str]:
+    """All that is said, the last of it what differs."""
+    bench, _line = bench_on(bundle, **device)  # type: ignore[arg-type]
+    said = []
+    for result in compared(bench, bundle, seconds=SECONDS):
+        said.append(result.words)
+        if not result.is_equal:
+            break
+    return said
+
+
+def with_a_bit_flipped(bundle: Bundle, name: str, at: int, bit: int) -> Bundle:
+    """As the flash of a device may have it."""
+    tensor = bundle.graph.tensor(name)
+    raw = bytearray(np.ascontiguousarray(tensor.constant).tobytes())
+    raw[at] ^= 1 << bit
+    values = np.frombuffer(bytes(raw), tensor.constant.dtype).reshape(tensor.constant.shape)
+    tensors = [replace(one, values=values) if one is tensor else one for one in bundle.graph.tensors]
+    return replace(bundle, graph=replace(bundle.graph, tensors=tuple(tensors)), metrics=None)
+
+
+@pytest.mark.parametrize("kind", [InputKind.IMAGE, InputKind.BEAT, InputKind.BLIND])
+def test_a_device_that_is_its_bundle_is_equal(kind: InputKind) -> None:
+    bundle = bundle_of(kind)
+    constants, windows, stream = words_of(bundle)
+    assert constants.endswith("every CRC-32 equal")
+    assert windows == f"windows: 8, {len(bundle.graph.operators)} layers and a VERDICT each: every byte equal"
+    assert stream.startswith("stream: 8 s at 256 Hz: 89 columns and ")
+
+
+def test_one_flipped_bit_of_a_weight_is_named() -> None:
+    bundle = bundle_of(InputKind.BEAT)
+    for tensor in bundle.graph.constants:
+        (said,) = words_of(bundle, flashed=with_a_bit_flipped(bundle, tensor.name, 0, 1))
+        assert said.startswith(f"constants: {tensor.name!r}: expected CRC-32 ")
+        assert said.endswith("; flash the device again")
+        assert said.count("expected") == 1
+
+
+def test_another_network_on_board_is_named() -> None:
+    said = words_of(bundle_of(InputKind.BEAT), flashed=bundle_of(InputKind.BLIND))
+    assert "is not on board" in said[-1]
+    assert "is on board and not in the bundle" in said[-1]
+
+
+def test_the_first_byte_of_a_layer_that_differs_is_named() -> None:
+    bundle = bundle_of(InputKind.IMAGE)
+    layer = bundle.graph.operators[0]
+
+    @dataclass
+    class Wrong:
+        """The third window's first layer has byte 17 wrong."""
+
+        n_begun: int = 0
+
+        def __call__(self, heard: Heard, said: Said) -> Said:
+            match said:
+                case [Answer(ask=Ask.STEP, item=0) as one]:
+                    self.n_begun += 1
+                    part = bytes([one.part[0] ^ (self.n_begun == 3)]) + one.part[1:]
+                    return (replace(one, part=part),)
+                case [Answer(ask=Ask.LAYER, offset=0) as one, *rest]:
+                    codes = bytearray(one.part)
+                    codes[17] ^= 0x80
+                    return (replace(one, part=bytes(codes)), *rest)
+            return said
+
+    last = words_of(bundle, change=Wrong())[-1]
+    assert last.startswith(f"window 2, layer {layer.name!r}: byte 17: expected ")
+    expected, found = (int(number) for number in last.split("expected ")[1].split(", found "))
+    assert abs(expected - found) == 128
+
+
+def test_logits_that_differ_are_named() -> None:
+    def wrong(heard: Heard, said: Said) -> Said:
+        match said:
+            case [Judged(window_index=4) as one] if isinstance(heard, Query):
+                return (replace(one, logits=one.logits[:-1] + bytes([one.logits[-1] ^ 1])),)
+        return said
+
+    last = words_of(bundle_of(InputKind.BEAT), change=wrong)[-1]
+    assert last.startswith("window 4, VERDICT: logits: byte 1: expected ")
+
+
+def flags_wrong(one: Column) -> Column:
+    return replace(one, flags=one.flags ^ 1)
+
+
+def codes_wrong(one: Column) -> Column:
+    return replace(one, codes=bytes([one.codes[0] ^ 1]) + one.codes[1:])
+
+
+def margin_wrong(one: Judged) -> Judged:
+    return replace(one, margin_q8=one.margin_q8 + 1)
+
+
+def label_wrong(one: Judged) -> Judged:
+    return replace(one, label=one.label ^ 1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (flags_wrong, "column 6: flags: expected 8, found "),
+        (codes_wrong, "column 6, row 0: expected "),
+        (margin_wrong, "VERDICT 2: margin_q8: expected "),
+        (label_wrong, "VERDICT 2: label: expected "),
+    ],
+)
+def test_what_differs_in_the_stream_is_named(wrong: Callable[..., Payload], words: str) -> None:
+    is_column = wrong in (flags_wrong, codes_wrong)
+
+    def changed(one: Payload) -> Payload:
+        if isinstance(one, Column) and is_column and one.index == 6:
+            return wrong(one)
+        if isinstance(one, Judged) and not is_column and one.window_index == 2:
+            return wrong(one)
+        return one
+
+    def change(heard: Heard, said: Said) -> Said:
+        is_fed = isinstance(heard, Run)
+        return [changed(one) for one in said] if is_fed and said is not None else said
+
+    assert words_of(bundle_of(InputKind.BEAT), change=change)[-1].startswith(f"stream: {words}")
+
+
+def test_a_column_that_is_lost_is_no_equal_stream() -> None:
+    def lossy(_heard: Heard, said: Said) -> Said:
+        return said and [one for one in said if not (isinstance(one, Column) and one.index == 11)]
+
+    last = words_of(bundle_of(InputKind.BLIND), change=lossy)[-1]
+    assert last == "stream: column 11 of 89 never came"
+
+
+def test_lost_and_damaged_frames_are_asked_for_again() -> None:
+    bundle = bundle_of(InputKind.BEAT)
+    bench, line = bench_on(bundle, faults="lose=0.05,flip=1e-4")
+    first, second = (next(results) for results in [compared(bench, bundle, seconds=0)] for _ in range(2))
+    assert (first.is_equal, second.is_equal) == (True, True)
+    assert line.now_s > 0
+
+
+def test_off_the_bench_the_device_begins_anew() -> None:
+    bundle = bundle_of(InputKind.BEAT)
+    bench, line = bench_on(bundle)
+    bench.take(1)
+    assert line.firmware.on_bench
+    assert line.firmware.push(0, np.zeros(4000, np.int32), 0) == ()  # type: ignore[arg-type]
+    bench.__exit__()
+    assert not line.firmware.on_bench
+    assert (line.firmware.restarts(), line.firmware.restarts()) == (True, False)
+
+
+def test_a_host_that_is_heard_of_no_more_gives_the_bench_back() -> None:
+    now_s = [0.0]
+    bench = SimulatedBench(bundle_of(InputKind.BEAT), lambda: Stream(SOURCE, None), clock=lambda: now_s[0])
+    assert bench.heard(Query(ask=Ask.BENCH, item=1))
+    now_s[0] = 9.0
+    assert bench.is_taken
+    assert bench.heard(Query(ask=Ask.TENSOR, item=0))
+    now_s[0] = 18.0
+    assert bench.is_taken
+    now_s[0] = 20.0
+    assert not bench.is_taken
+    assert bench.heard(Query(ask=Ask.STEP, item=0)) is None
+
+
+def test_another_bundle_on_board_is_one_line() -> None:
+    bundle = bundle_of(InputKind.BEAT)
+    for carried, words in ((bundle_of(InputKind.IMAGE), "bundle "), (None, "no network")):
+        bench, _line = bench_on(carried)
+        with pytest.raises(DigestError) as refused:
+            check_digest(bench, bundle)
+        assert str(refused.value).startswith(
+            f"port: expected bundle {bundle.digest[:12]} on board, HELLO says {words}"
+        )
+        assert "flash the firmware of this bundle" in str(refused.value)
+
+
+def test_firmware_without_a_bench_is_one_line() -> None:
+    def old(heard: Heard, said: Said) -> Said:
+        return None
+
+    bundle = bundle_of(InputKind.BEAT)
+    bench, _line = bench_on(bundle, change=old)
+    with pytest.raises(
+        StreamError, match=r"port: BENCH 1: expected an answer, got ERROR 3: nothing known of"
+    ):
+        next(iter(compared(bench, bundle, seconds=0)))
+
+
+def test_a_board_that_answers_no_more_is_one_line_in_bounded_time() -> None:
+    bundle = bundle_of(InputKind.BEAT)
+    bench, line = bench_on(bundle, change=lambda heard, said: ())
+    with pytest.raises(
+        StreamError, match=r"port: BENCH 1: expected an answer, got none to 3 questions; is the"
+    ):
+        next(iter(compared(bench, bundle, seconds=0)))
+    assert line.now_s < 10
+
+
+def test_a_board_that_is_pulled_out_is_one_line() -> None:
+    bundle = bundle_of(InputKind.BEAT)
+    bench, line = bench_on(bundle)
+    line.is_cut = True
+    with pytest.raises(StreamError, match=r"port: the device went away; plug it in and begin again"):
+        next(iter(compared(bench, bundle, seconds=0)))
+
+
+def test_verify_as_a_user_with_two_terminals(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for kind in (InputKind.BEAT, InputKind.IMAGE):
+        write_bundle(bundle_of(kind), tmp_path / kind)
+    with terminal("simulate-device", tmp_path / "beat", "--port", "pty") as device:
+        port = address_of(device)
+        assert main(["verify", str(tmp_path / "beat"), "--port", port, "--seconds", "4"]) == 0
+        said = capsys.readouterr()
+        assert (said.out.count("every byte equal"), said.err) == (2, "")
+        assert main(["run", "--port", port, "--seconds", "3"]) == 0  # it is with its wearer again
+        assert "0 damaged" in capsys.readouterr().err
+        assert main(["verify", str(tmp_path / "image"), "--port", port]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_what_cannot_be_verified_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    write_bundle(bundle_of(InputKind.BEAT), tmp_path / "bundle")
+    (tmp_path / "capture").write_bytes(b"\x03\x01\x06\x01\x01\x01\x01\x01\x05\xcd\xea\x58\xca\x00")
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    for port, words in (
+        ("/dev/ttyNONE", "/dev/ttyNONE: expected a serial port, found none there"),
+        (os.ttyname(slave), "expected a device that sends, got nothing within 0.3 s"),
+        (str(tmp_path / "capture"), "expected a device, got the questions of a host before it closed"),
+        (str(tmp_path), "expected a port, got a directory"),
+    ):
+        assert main(["verify", str(tmp_path / "bundle"), "--port", port, "--wait", "0.3"]) == 2
+        said = capsys.readouterr()
+        assert (said.out, said.err.count("\n")) == ("", 1)
+        assert words in said.err
+    os.close(slave)
+    os.close(master)
+    assert main(["verify", str(tmp_path / "none"), "--port", "pty"]) == 2
+    assert main(["verify", str(tmp_path / "bundle"), "--port", "pty", "--wait", "0"]) == 2
+    assert capsys.readouterr().err.splitlines()[1].startswith("wristlead verify: expected --wait above 0")
