@@ -2,6 +2,7 @@
 # make test     every check, with its own development environment
 # make gate     every bundle in models/ against its budget and what it cost before
 # make check    the same, and the heavy cross-checks (TensorFlow)
+# make wheels   what is published, in dist/: the source distribution and a wheel for each platform
 # make core     the C core, beside device_sim
 # make models   every bundle of models/models.toml: calibrated and compared where that is stale, then written
 # make clean    what these made, environments included
@@ -52,7 +53,7 @@ define step
 @echo "== $(1)"; { $(2); } || { echo "wristlead: make test FAILED at: $(1)" >&2; exit 1; }
 endef
 
-.PHONY: demo test gate check core models clean environment
+.PHONY: demo test gate check wheels core models clean environment
 
 demo:
 	$(call make_environment,$(DEMO_VENV),report)
@@ -64,6 +65,10 @@ environment:
 
 core: environment
 	@$(VENV)/bin/python setup.py --quiet build_core
+
+wheels: environment
+	@$(VENV)/bin/python setup.py --quiet wheels --dist-dir dist
+	@ls dist
 
 models: core
 	@if [ -n "$$WRISTLEAD_DATA" ]; then \

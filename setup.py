@@ -1,11 +1,13 @@
 """Builds firmware/src/*.c into the shared library beside device_sim; everything else is in pyproject.toml."""
 
+import gzip
 import importlib.util
 import os
 import shlex
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 from pathlib import Path
 from typing import ClassVar
@@ -13,6 +15,7 @@ from typing import ClassVar
 from setuptools import Command, Distribution, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
+from setuptools.command.sdist import sdist
 
 ROOT = Path(__file__).resolve().parent
 SOURCES = ROOT / "firmware" / "src"
@@ -22,6 +25,13 @@ LIBRARY = Path("device_sim") / "libwristlead.so"
 # -O3 changes speed and no result: there are no floats. Never -march=native: a wheel travels.
 FLAGS = ["-std=c99", "-O3", "-fPIC", "-shared"]
 ZIGLANG = "ziglang==0.17.0"  # as in constraints.txt
+# What `make wheels` builds, and what zig calls it: linked against the symbols of the very glibc in the tag.
+ZIG_TARGETS = {
+    "manylinux_2_17_x86_64": "x86_64-linux-gnu.2.17",
+    "manylinux_2_17_aarch64": "aarch64-linux-gnu.2.17",
+    "manylinux_2_17_armv7l": "arm-linux-gnueabihf.2.17",
+}
+EPOCH_S = 315_532_800  # 1980-01-01, the first day a zip can name: the same sources give the same bytes
 
 
 def machine_compiler() -> list[str] | None:
@@ -33,26 +43,23 @@ def machine_compiler() -> list[str] | None:
     return [found] if found else None
 
 
-def compiler() -> list[str]:
-    """The command that compiles the core, or one line that says what to install."""
-    own = machine_compiler()
+def compiler(platform: str | None = None) -> list[str]:
+    """What compiles the core, for this machine or a platform; or one line that says what to install."""
+    own = None if platform else machine_compiler()
     if own:
         return own
     if importlib.util.find_spec("ziglang"):
-        return [
-            sys.executable,
-            "-m",
-            "ziglang",
-            "cc",
-            "-mcpu=baseline",
-        ]  # zig's default is this machine's CPU
+        zig = [sys.executable, "-m", "ziglang", "cc", "-mcpu=baseline"]  # zig's default is this machine's CPU
+        return [*zig, "-target", ZIG_TARGETS[platform], "-s"] if platform else zig
+    if platform:
+        raise SystemExit(f"wristlead: a wheel for {platform} needs zig: `pip install {ZIGLANG}`")
     raise SystemExit(
         "wristlead: no C compiler found (looked for $CC, cc, gcc, clang, ziglang); "
         f"install one: `apt install gcc libc6-dev`, or `pip install {ZIGLANG}`"
     )
 
 
-def compile_core(library: Path) -> None:
+def compile_core(library: Path, platform: str | None = None) -> None:
     """Write the shared library, whole or not at all: another process may have the old one open."""
     sources = sorted(str(path.relative_to(ROOT)) for path in SOURCES.glob("*.c"))
     if not sources:
@@ -60,7 +67,7 @@ def compile_core(library: Path) -> None:
     library.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
         fresh = Path(folder) / library.name
-        command = [*compiler(), *FLAGS, f"-I{HEADERS.relative_to(ROOT)}", *sources, "-o", str(fresh)]
+        command = [*compiler(platform), *FLAGS, f"-I{HEADERS.relative_to(ROOT)}", *sources, "-o", str(fresh)]
         print(shlex.join(command))
         try:
             failed = subprocess.run(command, cwd=ROOT).returncode != 0
@@ -92,7 +99,12 @@ class BuildPyWithCore(build_py):
 
     def run(self) -> None:
         super().run()
-        compile_core(self.library())
+        compile_core(self.library(), self.platform())
+
+    def platform(self) -> str | None:
+        """What the wheel is for, where that is not this machine."""
+        wheel = self.distribution.get_command_obj("bdist_wheel", create=False)
+        return wheel.plat_name if wheel and wheel.plat_name in ZIG_TARGETS else None
 
     def library(self) -> Path:
         return ROOT / LIBRARY if self.editable_mode else Path(self.build_lib).resolve() / LIBRARY
@@ -114,6 +126,74 @@ class PlatformWheel(bdist_wheel):
         return "py3", "none", super().get_tag()[2]
 
 
+class SortedSdist(sdist):
+    """The archive knows no clock, no user and no order of a folder."""
+
+    def make_distribution(self) -> None:
+        """Without the two tests that setuptools takes for all of them."""
+        self.filelist.files = [name for name in self.filelist.files if not name.startswith("tests/")]
+        super().make_distribution()
+
+    def make_archive(self, base_name: str, format: str, *where: str, **options: str) -> str:
+        folder = Path(options.get("base_dir") or where[-1])
+        path = f"{base_name}.tar.gz"
+        with (
+            open(path, "wb") as file,
+            gzip.GzipFile(fileobj=file, filename="", mode="wb", mtime=EPOCH_S) as packed,
+            tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+        ):
+            for member in sorted(path for path in folder.rglob("*") if path.is_file()):
+                archive.add(member, filter=timeless)
+        return path
+
+
+def timeless(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """The same file on any machine."""
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    member.mtime, member.mode = EPOCH_S, 0o644
+    return member
+
+
+class Wheels(Command):
+    """`python setup.py wheels`: what is published, the source distribution and a wheel for each platform."""
+
+    description = "source distribution, and a wheel for each platform, cross-compiled with zig"
+    user_options: ClassVar[list[tuple[str, str | None, str]]] = [("dist-dir=", "d", "where they go")]
+
+    def initialize_options(self) -> None:
+        self.dist_dir = "dist"
+
+    def finalize_options(self) -> None:
+        pass
+
+    def run(self) -> None:
+        """Wheels are built from the source distribution: what is missing there is missing at once."""
+        os.umask(0o022)  # modes are part of a wheel
+        out = Path(self.dist_dir).resolve()
+        with tempfile.TemporaryDirectory() as folder:
+            setup_py(
+                ROOT, "egg_info", "--egg-base", folder, "sdist", "--formats", "gztar", "--dist-dir", folder
+            )
+            (archive,) = Path(folder).glob("*.tar.gz")
+            with tarfile.open(archive) as packed:
+                packed.extractall(folder, filter="data")
+            out.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(archive, out / archive.name)
+            sources = Path(folder) / archive.name.removesuffix(".tar.gz")
+            for platform in ZIG_TARGETS:
+                setup_py(sources, "bdist_wheel", "--plat-name", platform, "--dist-dir", str(out))
+
+
+def setup_py(folder: Path, *arguments: str) -> None:
+    """Run a command of a setup.py in a process of its own."""
+    hush = "ignore:setup.py install"  # said of any bdist_wheel, whoever calls it
+    command = [sys.executable, "-W", hush, "setup.py", "--quiet", *arguments]
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH_S)}
+    if subprocess.run(command, cwd=folder, env=environment).returncode:
+        raise SystemExit(f"wristlead: {shlex.join(arguments)}: failed; the reason is above")
+
+
 class DistributionWithCore(Distribution):
     """Says that the wheel is not pure, though there is no extension module in it."""
 
@@ -124,6 +204,12 @@ class DistributionWithCore(Distribution):
 if __name__ == "__main__":
     setup(
         distclass=DistributionWithCore,
-        cmdclass={"build_core": BuildCore, "build_py": BuildPyWithCore, "bdist_wheel": PlatformWheel},
+        cmdclass={
+            "build_core": BuildCore,
+            "build_py": BuildPyWithCore,
+            "bdist_wheel": PlatformWheel,
+            "sdist": SortedSdist,
+            "wheels": Wheels,
+        },
         setup_requires=[] if machine_compiler() or importlib.util.find_spec("ziglang") else [ZIGLANG],
     )

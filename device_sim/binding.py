@@ -121,7 +121,10 @@ def core() -> ctypes.CDLL:
     """The loaded library, its signatures declared and its sizes compared with ours."""
     if not LIBRARY.is_file():
         raise ContractError(f"{LIBRARY.name}: the C core is not built beside device_sim; run `make core`")
-    library = ctypes.CDLL(str(LIBRARY))
+    try:
+        library = ctypes.CDLL(str(LIBRARY))
+    except OSError as error:  # a tree that was copied from another machine
+        raise ContractError(f"{error}; expected a core built for this machine: run `make core`") from None
     library.wl_sizeof_frontend.restype = ctypes.c_size_t
     library.wl_sizeof_image.restype = ctypes.c_size_t
     library.wl_sizeof_beat_ring.restype = ctypes.c_size_t
