@@ -106,8 +106,7 @@ def _enter(arguments: list[str]) -> int:
         raise WristleadError(
             f"wristlead: expected a command ({', '.join(ROOMS)}), got {command!r}; see --help"
         )
-    code = _room(command).main(rest)
-    return int(code)
+    return _run(command, rest)
 
 
 def _version() -> str:
@@ -119,10 +118,10 @@ def _version() -> str:
         return "from a checkout that is not installed"
 
 
-def _room(command: str):  # type: ignore[no-untyped-def]
+def _run(command: str, rest: list[str]) -> int:
     room = ROOMS[command]
     try:
-        return importlib.import_module(room.module)
+        return int(importlib.import_module(room.module).main(rest))
     except ModuleNotFoundError as error:
         # A bug inside the room is not a missing room: only names from outside it are excused.
         missing = str(error.name)

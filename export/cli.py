@@ -1,5 +1,6 @@
 """Write trained nets once as integers: bundles with TensorFlow Lite and ONNX, and C on request."""
 
+import argparse
 import shutil
 import sys
 from collections.abc import Sequence
@@ -11,7 +12,6 @@ from device_sim.executor import Executor
 from device_sim.options import OneLineParser
 from device_sim.requant import Family
 from device_sim.vectors import check_vectors
-from export.bundle_of import Sources, bundle_of, facts
 from export.shipping_list import LIST, chosen
 from export.to_c import to_c
 
@@ -24,7 +24,7 @@ def main(argv: Sequence[str]) -> int:
     """0 when every bundle is written and the core reproduces its vectors."""
     parser = OneLineParser(prog="wristlead export", description=__doc__, epilog=EPILOG, allow_abbrev=False)
     parser.add_argument(
-        "checkpoint", nargs="?", type=Path, help="weights (.safetensors) of `wristlead train`"
+        "checkpoint", nargs="?", type=Path, help="weights (.safetensors) of `wristlead train`; or a bundle"
     )
     parser.add_argument("--calibration", type=Path, metavar="FILE", help="of `wristlead calibrate`")
     parser.add_argument("--out", type=Path, metavar="DIR", help="the bundle; with --list, where they go")
@@ -38,12 +38,16 @@ def main(argv: Sequence[str]) -> int:
         return _export_list(args.list or LIST, args.name, args.out)
     if args.list or args.name:
         raise ContractError("wristlead export: expected a CHECKPOINT or a --list, got both")
+    if args.checkpoint.is_dir():
+        return _export_c(args)
     for name in ("calibration", "out"):
         if getattr(args, name) is None:
             raise ContractError(f"wristlead export: --{name}: expected it beside a CHECKPOINT")
     for folder in filter(None, (args.out, args.c)):
         if folder.exists():
             raise ContractError(f"{folder}: expected no such folder yet; nothing was written")
+    from export.bundle_of import Sources, bundle_of, facts  # opens torch; C of a bundle needs none
+
     bundle = bundle_of(Sources(weights=args.checkpoint, calibration=args.calibration))
     _checked(bundle)
     print(write_bundle(bundle, args.out))
@@ -54,8 +58,19 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
+def _export_c(args: argparse.Namespace) -> int:
+    """C of a finished bundle, which needs no package beside the base."""
+    if args.calibration or args.out or not args.c:
+        raise ContractError(f"wristlead export {args.checkpoint}: a bundle: expected --c DIR with it, alone")
+    to_c(read_bundle(args.checkpoint), args.c)
+    print(f"wrote {args.c}", file=sys.stderr)
+    return 0
+
+
 def _export_list(path: Path, names: list[str], out: Path | None) -> int:
     """A line for each bundle: its name, its digest, and whether it is another than the one that was there."""
+    from export.bundle_of import Sources, bundle_of
+
     for shipment in chosen(path, names):
         folder = (out or path.parent) / shipment.name
         bundle = bundle_of(Sources.of(shipment))

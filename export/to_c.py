@@ -44,16 +44,17 @@ def to_c(bundle: Bundle, folder: Path) -> None:
 
 
 def _copy_core(folder: Path) -> None:
+    """Headers beside the sources: the Arduino tools look for them nowhere else."""
+    (folder / "src").mkdir(parents=True)
     for room in ("include", "src"):
-        (folder / room).mkdir(parents=True)
         for path in sorted((FIRMWARE / room).glob("*.[ch]")):
             if path.name not in NOT_FOR_DEVICES:
-                shutil.copyfile(path, folder / room / path.name)
+                shutil.copyfile(path, folder / "src" / path.name)
 
 
 def _texts(bundle: Bundle, memory: Plan) -> Iterator[tuple[str, str]]:
     """Every file that is written, not copied."""
-    yield "include/wl_model.h", _header(bundle, memory)
+    yield "src/wl_model.h", _header(bundle, memory)
     yield "src/wl_model.c", _model(bundle, memory)
     yield "wl_vectors.h", _vectors(bundle)
     yield "main.c", MAIN
@@ -101,8 +102,14 @@ def _header(bundle: Bundle, memory: Plan) -> str:
             ]
     lines += [
         "",
+        "#ifdef __cplusplus",
+        'extern "C" {',
+        "#endif",
         "extern const struct wl_graph wl_model;",
         "extern const char *const wl_model_labels[WL_MODEL_LABELS];",
+        "#ifdef __cplusplus",
+        "}",
+        "#endif",
         "",
         "#endif",
     ]
@@ -222,7 +229,7 @@ def _platformio(bundle: Bundle) -> str:
     return (
         f'{{\n  "name": "wristlead-{bundle.name}",\n  "version": "0.1.0",\n'
         f'  "description": "Bundle {bundle.digest[:12]} and the wristlead core in C99",\n'
-        '  "build": {"includeDir": "include", "srcDir": "src"}\n}\n'
+        '  "build": {"includeDir": "src", "srcDir": "src"}\n}\n'
     )
 
 
@@ -267,7 +274,7 @@ CMAKE = """cmake_minimum_required(VERSION 3.13)
 project(wl_model C)
 file(GLOB WL_SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/src/*.c)
 add_library(wl_model STATIC ${WL_SOURCES})
-target_include_directories(wl_model PUBLIC include)
+target_include_directories(wl_model PUBLIC src)
 set_target_properties(wl_model PROPERTIES C_STANDARD 99 C_EXTENSIONS OFF)
 add_executable(wl_check main.c)
 target_link_libraries(wl_check wl_model)
@@ -283,5 +290,5 @@ build:
 ZEPHYR_CMAKE = """file(GLOB WL_SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/../src/*.c)
 zephyr_library()
 zephyr_library_sources(${WL_SOURCES})
-zephyr_include_directories(../include)
+zephyr_include_directories(../src)
 """

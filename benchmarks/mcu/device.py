@@ -213,7 +213,7 @@ def build_library(bundle: Bundle, folder: Path, core: Target, *, compiler: str =
     """The same sources as a shared library, for boards that run Linux."""
     source, out = folder / "c", folder / f"libwl_model-{core.name}.so"
     to_c.to_c(bundle, source)
-    flags = ("-std=c99", "-O2", "-shared", "-fPIC", "-Wl,-s", f"-I{source / 'include'}")
+    flags = ("-std=c99", "-O2", "-shared", "-fPIC", "-Wl,-s", f"-I{source / 'src'}")
     files = sorted(map(str, (source / "src").glob("*.c")))
     command = [*image.compile_command(core, compiler), *flags, *files, "-o", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -130,7 +130,7 @@ def network_of(bundle: Bundle, folder: Path) -> Path:
         with tempfile.TemporaryDirectory() as name:
             written = Path(name) / "c"
             to_c.to_c(bundle, written)
-            shutil.copyfile(written / "include" / "wl_model.h", folder / "wl_model.h")
+            shutil.copyfile(written / "src" / "wl_model.h", folder / "wl_model.h")
             shutil.copyfile(written / "src" / "wl_model.c", network)
     return network
 

@@ -31,6 +31,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define WL_RATE_OUT_HZ 256
 #define WL_HOP 16           /* samples of the 256 Hz stream a column */
 #define WL_OCTAVES 5
@@ -378,5 +382,9 @@ void wl_wire_init(struct wl_wire *wire);
  */
 size_t wl_wire_decode(struct wl_wire *wire, const uint8_t *bytes, size_t n, struct wl_frame *frames, size_t room,
                       size_t *n_frames);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

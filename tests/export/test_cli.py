@@ -1,6 +1,7 @@
 """`wristlead export`: a checkpoint and its committed calibration give the same bundle every time."""
 
 import json
+import sys
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -137,7 +138,31 @@ def test_c_is_written_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[s
     folders = ["--out", str(tmp_path / "bundle"), "--c", str(tmp_path / "c")]
     assert main(["export", str(checkpoint), "--calibration", str(calibration), *folders]) == 0
     assert (tmp_path / "c/src/wl_model.c").is_file()
-    assert capsys.readouterr().out.strip()[:12] in (tmp_path / "c/include/wl_model.h").read_text()
+    assert capsys.readouterr().out.strip()[:12] in (tmp_path / "c/src/wl_model.h").read_text()
+
+
+def test_a_finished_bundle_becomes_c_without_torch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("torch", "export.bundle_of"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert main(["export", "models/quality-tiny", "--c", str(tmp_path / "c")]) == 0
+    assert "wl_graph wl_model" in (tmp_path / "c/src/wl_model.c").read_text()
+    assert main(["export", "models/quality-tiny", "--c", str(tmp_path / "c")]) == 2
+    assert "expected no such folder yet" in capsys.readouterr().err
+    assert main(["export", "models/quality-tiny"]) == 2
+    assert "a bundle: expected --c DIR with it" in capsys.readouterr().err
+
+
+def test_weights_without_torch_name_the_extra(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("export.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    arguments = ["export", "w.safetensors", "--calibration", "c.json", "--out", str(tmp_path / "b")]
+    assert main(arguments) == 2
+    assert "-e '.[export]'" in capsys.readouterr().err
 
 
 def test_a_calibration_survives_its_file(tmp_path: Path) -> None:

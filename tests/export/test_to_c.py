@@ -43,7 +43,7 @@ def build(folder: Path, compiler: list[str]) -> Path:
     """Everything in the folder, nothing from elsewhere."""
     program = folder / "check"
     sources = sorted(str(path.relative_to(folder)) for path in (folder / "src").glob("*.c"))
-    command = [*compiler, *WARNINGS, "-Iinclude", "-I.", "main.c", *sources, "-o", program.name]
+    command = [*compiler, *WARNINGS, "-Isrc", "-I.", "main.c", *sources, "-o", program.name]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return program
@@ -65,7 +65,7 @@ def test_every_operator_can_be_written_as_c(name: str, tmp_path: Path) -> None:
     to_c(bundle(name), tmp_path / "c")
     source = (tmp_path / "c/src/wl_model.c").read_text()
     assert source.count("{.") == source.count(".kind = WL_OP_")
-    command = [*COMPILERS["machine"][:1], *WARNINGS, "-fsyntax-only", "-Iinclude", "src/wl_model.c"]
+    command = [*COMPILERS["machine"][:1], *WARNINGS, "-fsyntax-only", "-Isrc", "src/wl_model.c"]
     done = subprocess.run(command, cwd=tmp_path / "c", capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
 
@@ -96,9 +96,26 @@ def test_the_folder_holds_what_build_systems_look_for(tmp_path: Path) -> None:
     to_c(bundle("joined"), tmp_path / "c")
     names = {str(path.relative_to(tmp_path / "c")) for path in (tmp_path / "c").rglob("*") if path.is_file()}
     assert {"CMakeLists.txt", "library.properties", "library.json", "zephyr/module.yml", "plan.json"} <= names
-    assert {"include/wl.h", "include/wl_model.h", "src/graph.c", "src/conv.c", "main.c"} <= names
+    assert {"src/wl.h", "src/wl_model.h", "src/graph.c", "src/conv.c", "main.c"} <= names
     assert json.loads((tmp_path / "c/library.json").read_text())["build"]["srcDir"] == "src"
     assert json.loads((tmp_path / "c/plan.json").read_text())["arena_bytes"] == 1924
+
+
+def test_a_cpp_program_links_to_it(tmp_path: Path) -> None:
+    """As an Arduino sketch does, and finds every header where its tools look: in src."""
+    to_c(bundle("dense"), tmp_path / "c")
+    (tmp_path / "main.cpp").write_text(
+        '#include "wl_model.h"\nint main() { int32_t at; return wl_graph_check(&wl_model, &at); }\n'
+    )
+    zig = [sys.executable, "-m", "ziglang"]
+    sources = sorted(map(str, (tmp_path / "c/src").glob("*.c")))
+    for command in (
+        [*zig, "c++", "-c", "-Wall", "-Wextra", "-Werror", "-Ic/src", "main.cpp"],
+        [*zig, "cc", "-Ic/src", "main.o", *sources, "-o", "main"],
+        ["./main"],
+    ):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
 
 
 def test_cmake_builds_it_and_runs_its_test(tmp_path: Path) -> None:
