@@ -43,6 +43,11 @@ ROOMS = {
         summary="judge the R-peak detector beside a public one",
         install=f"{CHECKOUT} '.[train]'",
     ),
+    "gating": Room(
+        module="training.protocols.gating",
+        summary="judge beats behind the quality gate, under noise in bursts",
+        install=f"{CHECKOUT} '.[train]'",
+    ),
     "export": Room(
         module="export.cli", summary="write a checkpoint as integers", install=f"{CHECKOUT} '.[export]'"
     ),

@@ -24,7 +24,10 @@ TOP_LEVEL = {
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "firmware": (),
     "device_sim": (),
-    "training": ("device_sim.contract", "device_sim.frontend", "device_sim.beats", "device_sim.rpeaks"),
+    "training": (
+        *("device_sim.contract", "device_sim.frontend", "device_sim.beats", "device_sim.rpeaks"),
+        *("device_sim.feed", "device_sim.executor"),
+    ),
     "export": ("device_sim", "training.nets", "training.data", "training.evaluate", "training.fakequant"),
     "benchmarks": ("device_sim", "export.to_c"),
 }

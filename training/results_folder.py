@@ -12,6 +12,8 @@ from device_sim.contract.errors import ContractError, DigestError, StreamError
 from training.data.cache import copy_whole, write_whole
 from training.protocols.external_report import ExternalMetrics
 from training.protocols.external_report import render as render_external
+from training.protocols.gating_report import GatingMetrics
+from training.protocols.gating_report import render as render_gating
 from training.protocols.nst_report import NstMetrics
 from training.protocols.nst_report import render as render_nst
 from training.protocols.paper_report import PaperMetrics
@@ -29,8 +31,9 @@ ADAPTED_VERDICT = "verdict-adapted.json"  # thresholds of P4
 RESULTS = Path(__file__).parent / "results"
 EXTERNAL_TEST = "external-test.json"  # written once per final net
 IN_DOMAIN, IN_DOMAIN_DEV, NST = "in-domain.json", "in-domain-dev.json", "nst.json"
+GATING_DS2 = "gating-ds2.json"
 OPENINGS = "openings.jsonl"  # beside the results folders: every look at a test side, once per final net
-Metrics = PersonalMetrics | StrangerMetrics | ExternalMetrics | NstMetrics | PaperMetrics
+Metrics = PersonalMetrics | StrangerMetrics | ExternalMetrics | NstMetrics | PaperMetrics | GatingMetrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +94,8 @@ def read_metrics(path: Path) -> Metrics:
         return build(PaperMetrics, without_nulls(table), where=str(path))
     if table.get("protocol") == "nst":
         return build(NstMetrics, without_nulls(table), where=str(path))
+    if table.get("protocol") == "gating":
+        return build(GatingMetrics, without_nulls(table), where=str(path))
     if table.get("protocol") in ("external", "in_domain"):
         return build(ExternalMetrics, without_nulls(table), where=str(path))
     return build(StrangerMetrics, without_nulls(table), where=str(path))
@@ -98,8 +103,8 @@ def read_metrics(path: Path) -> Metrics:
 
 def tables_of(folder: Path) -> str:
     """Every table of a results folder, from what is written there."""
-    quality = (METRICS, EXTERNAL_TEST, IN_DOMAIN_DEV, IN_DOMAIN, NST)
-    named = (*(folder / name for name in quality), *sorted(folder.glob("p?-*.json")))
+    once = (METRICS, EXTERNAL_TEST, IN_DOMAIN_DEV, IN_DOMAIN, NST, GATING_DS2)
+    named = (*(folder / name for name in once), *sorted(folder.glob("p?-*.json")))
     files = [path for path in named if path.exists()]
     if not files:
         raise StreamError(f"{folder}: expected {METRICS}, there is nothing; `wristlead train` writes it")
@@ -113,6 +118,8 @@ def render(metrics: Metrics) -> str:
         return render_paper(metrics)
     if isinstance(metrics, NstMetrics):
         return render_nst(metrics)
+    if isinstance(metrics, GatingMetrics):
+        return render_gating(metrics)
     return render_external(metrics) if isinstance(metrics, ExternalMetrics) else render_strangers(metrics)
 
 
