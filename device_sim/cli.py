@@ -18,12 +18,14 @@ from device_sim.replay import PERCENTILES, Replay, Report, Stride, flag_names, s
 from device_sim.runner import Backend
 from device_sim.sources import Gap, Samples, Source
 from device_sim.trace import Trace, check_writable
+from device_sim.verdict_files import VerdictFiles, annotation_paths, verdict_files
 from device_sim.verdict_lines import VerdictLines
 
 EPILOG = """\
 With a bundle a line per window or beat: t0_us (its begin; a beat's R peak is half a second later), label,
 score (calibrated, 0..1: anything but the first label), margin_q8 (codes to the nearest threshold, times 256;
 negative: undecided), by (the network, or the rule that bars what is too flagged), columns per flag, digest.
+--csv and --annotations keep them as files, whole also where ctrl-C ends the run.
 The bundle's own vectors are run first: a backend that does not reproduce them does not start.
 Without one a line per second: t_us and column of its first column, columns per flag, mean level per band in
 dB above 1 uV (bands in Hz; hf and lf lie above and below), peak to peak of the 128 Hz beat stream in uV.
@@ -44,9 +46,10 @@ def main(argv: Sequence[str]) -> int:
             stack.enter_context(source.stopping_at_interrupt())
         on_chunk = stack.enter_context(_progress(source, args.seconds))
         started_s = time.perf_counter()
-        trace, report, lines = _run(source, args, opened, on_chunk)
+        files = stack.enter_context(_verdict_files(args, opened, source)) if opened else None
+        trace, report, lines = _run(source, args, opened, files, on_chunk)
         elapsed_s = time.perf_counter() - started_s
-    written = _write(trace, lines, args)
+    written = [*_write(trace, lines, args), *(files.paths if files else ())]
     print(_summary(report, lines, elapsed_s, written), file=sys.stderr)
     if not isinstance(source, LinkSource):
         return 0
@@ -91,6 +94,13 @@ def _parser() -> argparse.ArgumentParser:
     output.add_argument(
         "--picture", type=Path, metavar="F.png", help="ECG, scalogram, flags, verdicts (or .svg, .pdf)"
     )
+    output.add_argument("--csv", type=Path, metavar="F.csv", help="verdicts as a table")
+    output.add_argument(
+        "--annotations",
+        type=Path,
+        metavar="FOLDER",
+        help="verdicts as WFDB annotations: RECORD.qual (~ where quality changes), RECORD.beat (N, V, S, F)",
+    )
     return parser
 
 
@@ -105,7 +115,15 @@ def _seconds(text: str) -> float:
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
-    for path, endings in ((args.out, (".npz",)), (args.beats_out, (".npy",)), (args.picture, ENDINGS)):
+    for option, path in (("--csv", args.csv), ("--annotations", args.annotations)):
+        if path is not None and not args.bundle:
+            raise ContractError(f"wristlead run: {option}: expected a bundle, which says what to write")
+    for path, endings in (
+        (args.out, (".npz",)),
+        (args.beats_out, (".npy",)),
+        (args.picture, ENDINGS),
+        (args.csv, (".csv",)),
+    ):
         if path is not None:
             check_writable(path, endings)
     if args.picture is not None:
@@ -118,10 +136,27 @@ def _opened(args: argparse.Namespace) -> OpenBundle:
     return open_bundle(args.bundle, args.backend or Backend.CORE)
 
 
+@contextmanager
+def _verdict_files(args: argparse.Namespace, opened: OpenBundle, source: Source) -> Iterator[VerdictFiles]:
+    """The files that verdicts go to as they are said; who stops the run is told what was kept."""
+    bundles = (opened.bundle,)
+    annotations: tuple[Path, ...] = ()
+    if args.annotations is not None:
+        annotations = annotation_paths(bundles, args.annotations, source.name)
+    paths = (*annotations, *([args.csv] if args.csv else ()))
+    try:
+        with verdict_files(bundles, table=args.csv, annotations=annotations, rate_hz=source.rate_hz) as files:
+            yield files
+    except KeyboardInterrupt:
+        print("\n".join(f"wrote {path}, as far as it was read" for path in paths), file=sys.stderr)
+        raise
+
+
 def _run(
     source: Source,
     args: argparse.Namespace,
     opened: OpenBundle | None,
+    files: VerdictFiles | None,
     on_chunk: Callable[[Samples | Gap], None],
 ) -> tuple[Trace, Report, VerdictLines | None]:
     keep = args.picture is not None
@@ -132,7 +167,9 @@ def _run(
 
     replay = Replay(source, seconds=args.seconds, on_chunk=seen)
     trace = Trace(source, delay_us=replay.delay_us, keep_samples=keep)
-    lines = VerdictLines(opened, delay_us=replay.delay_us, write=_write_line, keep=keep) if opened else None
+    lines = None
+    if opened is not None:
+        lines = VerdictLines(opened, delay_us=replay.delay_us, write=_write_line, keep=keep, files=files)
     keep_columns = keep or args.out is not None or args.beats_out is not None
     for stride in strides(_judged(replay, lines), replay.delay_us):
         if lines is None:

@@ -2,7 +2,8 @@
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -96,22 +97,66 @@ def check_writable(path: Path, endings: tuple[str, ...]) -> None:
         raise StreamError(f"{path}: expected a folder that can be written, got one without permission")
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
+class GrowingFile:
+    """Written beside its place as a run goes; `keep` puts it there, `drop` leaves nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with _refusing(path):
+            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        self._part, self._stream = Path(name), os.fdopen(descriptor, "wb")
+
+    def write(self, data: bytes) -> None:
+        self.fill(lambda stream: stream.write(data))
+
+    def fill(self, write: Callable[[BinaryIO], object]) -> None:
+        with _refusing(self._path):
+            write(self._stream)
+
+    def keep(self) -> None:
+        with _refusing(self._path):
+            self._stream.close()
+            self._part.chmod(0o666 & ~_umask())
+            self._part.replace(self._path)
+
+    def drop(self) -> None:
+        self._stream.close()
+        self._part.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """The whole file or none of it: written beside its place, then renamed."""
+    file = GrowingFile(path)
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    except OSError as error:
-        raise StreamError(f"{path}: expected to write, got: {error.strerror}") from None
-    part = Path(name)
+        file.fill(write)
+        file.keep()
+    finally:
+        file.drop()
+
+
+@contextmanager
+def growing_file(path: Path, *, end: bytes = b"") -> Iterator[GrowingFile]:
+    """A file that `end` closes when the run is over, or when whoever watched it had enough."""
+    file = GrowingFile(path)
     try:
-        with os.fdopen(descriptor, "wb") as stream:
-            write(stream)
-        part.chmod(0o666 & ~_umask())
-        part.replace(path)
+        try:
+            yield file
+        except (KeyboardInterrupt, BrokenPipeError):
+            file.write(end)
+            file.keep()
+            raise
+        file.write(end)
+        file.keep()
+    finally:
+        file.drop()
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise StreamError(f"{path}: expected to write, got: {error.strerror or error}") from None
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _umask() -> int:

@@ -11,15 +11,22 @@ from device_sim.picture import Lane, Said
 from device_sim.pipeline import OpenBundle, verdict_of
 from device_sim.runner import NEEDS
 from device_sim.verdict import Verdict
+from device_sim.verdict_files import VerdictFiles
 
 
 class VerdictLines:
     """Takes the columns of one replay and writes a line for every verdict; keeps them where asked to."""
 
     def __init__(
-        self, opened: OpenBundle, *, delay_us: int, write: Callable[[str], None], keep: bool = False
+        self,
+        opened: OpenBundle,
+        *,
+        delay_us: int,
+        write: Callable[[str], None],
+        keep: bool = False,
+        files: VerdictFiles | None = None,
     ) -> None:
-        self._opened, self._write, self._keep = opened, write, keep
+        self._opened, self._write, self._keep, self._files = opened, write, keep, files
         self._pipeline = opened.pipeline(delay_us=delay_us)
         self._counts: Counter[str] = Counter()
         self._kept: list[Verdict] = []
@@ -71,6 +78,8 @@ class VerdictLines:
         return f"network {mean_us:,.0f} us a window, {most_us:,.0f} us at most"
 
     def _take(self, verdicts: list[Verdict]) -> None:
+        if self._files is not None:
+            self._files.take(verdicts)
         for verdict in verdicts:
             self._counts[verdict.label] += 1
             self._write(json.dumps(verdict.to_json()))
