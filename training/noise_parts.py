@@ -61,9 +61,9 @@ def shelf_of(records: Sequence[Record], part: Part) -> NoiseShelf:
     return NoiseShelf(part=part, rate_hz=rates.pop(), noises=noises)
 
 
-def read_shelf(place: Place, part: Part) -> NoiseShelf:
-    """All three noises of NSTDB, both channels."""
-    first = [nstdb.read(place, kind) for kind in nstdb.NOISES]
+def read_shelf(place: Place, part: Part, kinds: Sequence[str] = nstdb.NOISES) -> NoiseShelf:
+    """Noises of NSTDB, both channels; all three where none is named."""
+    first = [nstdb.read(place, kind) for kind in kinds]
     return shelf_of(
         [nstdb.read(place, record.name, lead=lead) for record in first for lead in record.leads], part
     )

@@ -322,7 +322,7 @@ def _hear_job(
     elif kind == CLEAN[0]:
         counts_uv = np.rint(clean_uv(record)).astype(np.int32)
     else:
-        counts_uv = with_bursts(record, read_shelf(nstdb.find(Path(data)), part), kind, snr_db, SPEC)
+        counts_uv = with_bursts(record, read_shelf(nstdb.find(Path(data)), part, (kind,)), kind, snr_db, SPEC)
     return heard_to_json(hear(counts_uv, record.rate_hz, pair))
 
 
