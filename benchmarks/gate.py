@@ -83,7 +83,10 @@ class Judgement:
     bundle: str
     digest: str
     rows: tuple[Row, ...]
-    accuracy_from: str
+
+    @property
+    def accuracies(self) -> tuple[Row, ...]:
+        return tuple(row for row in self.rows if row.larger_is_better)
 
     @property
     def broken(self) -> tuple[Row, ...]:
@@ -117,8 +120,8 @@ def judge(
         for metric in cost.metrics()
     ]
     _expect_every_limit(budget, rows)
-    metrics = remeasured or bundle.metrics
-    figures = {f"{one.name} on {one.on}": one.int8_value for one in metrics.figures} if metrics else {}
+    fresh = figures_of(remeasured)
+    figures = figures_of(bundle.metrics) | fresh
     for name, value in figures.items():
         rows.append(
             Row(
@@ -128,7 +131,7 @@ def judge(
                 baseline=before.get(f"{ACCURACY}/{name}"),
                 limit=budget.accuracy.get(name),
                 tolerance_percent=budget.tolerance_percent.get(name, 0),
-                about=MEASURED if remeasured else FROM_CARD,
+                about=MEASURED if name in fresh else FROM_CARD,
                 larger_is_better=True,
             )
         )
@@ -136,12 +139,12 @@ def judge(
     if absent:
         known = ", ".join(figures) or "none"
         raise ContractError(f"accuracy: {absent[0]!r}: expected a figure of the bundle, it has: {known}")
-    return Judgement(
-        bundle=bundle.name,
-        digest=bundle.digest,
-        rows=tuple(rows),
-        accuracy_from=MEASURED if remeasured else FROM_CARD,
-    )
+    return Judgement(bundle=bundle.name, digest=bundle.digest, rows=tuple(rows))
+
+
+def figures_of(metrics: Metrics | None) -> dict[str, float]:
+    """Of the integers, by what was measured where."""
+    return {f"{one.name} on {one.on}": one.int8_value for one in metrics.figures} if metrics else {}
 
 
 def check_comparable(bundle: Bundle, costs: Sequence[BundleCost], baseline: Baseline) -> None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
-from benchmarks.gate import MEASURED, Judgement, Row, State
+from benchmarks.gate import FROM_CARD, MEASURED, Judgement, Row, State
 from benchmarks.sheet import sheet
 
 FORMAT = 1
@@ -22,8 +22,7 @@ def text(judgement: Judgement) -> str:
     hidden = len(judgement.rows) - len(shown)
     if hidden:
         parts.append(f"  {hidden} layers as in the baseline or without one")
-    if any(row.larger_is_better for row in judgement.rows) and judgement.accuracy_from != MEASURED:
-        parts.append("  accuracy: not re-measured, read from the figures bound to this graph's hash")
+    parts += [f"  {line}" for line in _accuracy(judgement)]
     parts += [f"FAILED {row.message}" for row in judgement.broken]
     n_better = sum(row.state is State.BETTER for row in judgement.rows)
     if n_better and not judgement.broken:
@@ -34,6 +33,17 @@ def text(judgement: Judgement) -> str:
 def _is_worth_a_line(row: Row) -> bool:
     is_layer = "/layer " in row.name
     return not is_layer or row.state not in (State.KEPT, State.NEW)
+
+
+def _accuracy(judgement: Judgement) -> Iterator[str]:
+    """Which figures are of now and which stand on the card."""
+    for about, where in (
+        (MEASURED, "with this very graph"),
+        (FROM_CARD, "read from figures of this graph's hash"),
+    ):
+        names = [row.name.split("/", 1)[1] for row in judgement.accuracies if row.about == about]
+        if names:
+            yield f"{about}, {where}: {', '.join(names)}"
 
 
 def _number(value: float | None) -> str:
@@ -47,7 +57,6 @@ def json_text(judgement: Judgement) -> str:
         "bundle": judgement.bundle,
         "digest": judgement.digest,
         "passed": not judgement.broken,
-        "accuracy": judgement.accuracy_from,
         "metrics": [
             {
                 "name": row.name, "unit": row.unit, "value": row.measured, "baseline": row.baseline,

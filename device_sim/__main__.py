@@ -61,6 +61,11 @@ ROOMS = {
         summary="int8 beside float on recordings, verdict by verdict",
         install=f"{CHECKOUT} '.[train,export]'",
     ),
+    "measure": Room(
+        module="export.measure_cli",
+        summary="a bundle's figures once more, from recordings, for the gate",
+        install=f"{CHECKOUT} '.[train,export]'",
+    ),
     "parity": Room(
         module="export.parity",
         summary="run a bundle in every runtime, byte by byte",

@@ -9,6 +9,8 @@ import numpy as np
 from device_sim.contract.fields import as_text, parse
 from device_sim.contract.metrics import Figure, Metrics, metrics_from_json, metrics_to_json
 from export.flips import Answers, FlipReport
+from export.float_graph import F64
+from export.judged import I8, I64
 from training.evaluate import Windows, auc_of, balanced_accuracy_of
 
 LEAST_AGREEMENT = 0.99
@@ -88,15 +90,21 @@ def compare(
 
 
 def _figures(side: str, windows: Windows, found: Answers) -> tuple[Figure, ...]:
-    def figure(name: str, real: float, integer: float) -> Figure:
-        return Figure(name=name, on=side, float_value=round(real, 6), int8_value=round(integer, 6))
+    before = figures_of(windows, found.before, found.logits)
+    after = figures_of(windows, found.after, found.codes)
+    return tuple(
+        Figure(name=name, on=side, float_value=before[name], int8_value=after[name]) for name in before
+    )
 
-    before, after = (balanced_accuracy_of(said > 0, windows.verdict) for said in (found.before, found.after))
-    figures = [figure("balanced accuracy", before, after)]
+
+def figures_of(
+    windows: Windows, classes: I64, numbers: Mapping[str, F64] | Mapping[str, I8]
+) -> dict[str, float]:
+    """What one network is worth: by its verdicts, and by the order of each output's numbers."""
+    figures = {"balanced accuracy": balanced_accuracy_of(classes > 0, windows.verdict)}
     for output, truth in windows.truths.items():
-        codes = found.codes[output].astype(np.float64)
-        figures.append(figure(f"AUC of {output}", auc_of(found.logits[output], truth), auc_of(codes, truth)))
-    return tuple(figures)
+        figures[f"AUC of {output}"] = auc_of(numbers[output].astype(np.float64), truth)
+    return {name: round(value, 6) for name, value in figures.items()}
 
 
 def _broken(agreement: float, lost: Mapping[str, float]) -> tuple[str, ...]:

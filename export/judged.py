@@ -85,7 +85,7 @@ def accept_q8_of(threshold: float, tensor: Tensor) -> int:
 def classes_of_real(logits: Mapping[str, F64], questions: Sequence[Asked]) -> tuple[I64, F64]:
     """(class, margin): the first question with a yes, 0 for none; the distance of the nearest threshold."""
     beyond = np.stack([logits[one.output] - one.threshold for one in questions])
-    return _first_yes(beyond > 0), np.abs(beyond).min(axis=0)
+    return first_yes(beyond > 0), np.abs(beyond).min(axis=0)
 
 
 def classes_of_codes(
@@ -96,9 +96,9 @@ def classes_of_codes(
         codes[one.output].astype(np.int64) * ONE_CODE_Q8 >= accept_q8_of(one.threshold, tensors[one.output])
         for one in questions
     ]
-    return _first_yes(np.stack(says))
+    return first_yes(np.stack(says))
 
 
-def _first_yes(says_yes: NDArray[np.bool_]) -> I64:
+def first_yes(says_yes: NDArray[np.bool_]) -> I64:
     classes: I64 = np.where(says_yes.any(axis=0), says_yes.argmax(axis=0) + 1, 0)
     return classes

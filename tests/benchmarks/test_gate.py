@@ -150,7 +150,15 @@ def test_measured_figures_count_only_for_their_graph(
     path = room / "now.json"
     path.write_text(json.dumps({"graph_sha256": graph_sha256(beat_bundle().graph), "figures": figures}))
     assert gate(room, "--measured", str(path)) == 1
-    assert "accuracy/AUC on external-dev (re-measured): 0.89" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "accuracy/AUC on external-dev (re-measured): 0.89" in said
+    assert "not re-measured" not in said
+    path.write_text(json.dumps({"graph_sha256": graph_sha256(beat_bundle().graph), "figures": []}))
+    assert gate(room, "--measured", str(path)) == 0
+    assert (
+        "not re-measured, read from figures of this graph's hash: AUC on external-dev"
+        in capsys.readouterr().out
+    )
     path.write_text(json.dumps({"graph_sha256": "0" * 64, "figures": figures}))
     assert gate(room, "--measured", str(path)) == 2
 
