@@ -12,7 +12,7 @@ from device_sim.contract.inputs import InputKind
 from device_sim.contract.labels import Labels
 from device_sim.contract.manifest import graph_sha256
 from device_sim.contract.metrics import Figure, Metrics
-from device_sim.contract.operators import FullyConnected
+from device_sim.contract.operators import Conv2d
 from device_sim.contract.tensor import DType, Tensor, float32
 from device_sim.contract.verdict import Question, VerdictSpec
 from device_sim.contract.window import WindowSpec
@@ -20,19 +20,21 @@ from export.measure_cli import measured
 from training.evaluate import UNKNOWN, Windows
 
 ONE = float32(1.0)
+N_IN = 128  # a second
 
 
 def passing_on() -> Graph:
-    """One weight of 1: what comes out is what went in."""
+    """One weight of 1, the others 0: what comes out is the first of what went in."""
+    weight = np.eye(1, N_IN, dtype=np.int8).reshape(1, 1, N_IN, 1)
     return Graph(
         name="same",
         tensors=(
-            Tensor(name="x", shape=(1, 1), scales=(ONE,)),
-            Tensor(name="w", shape=(1, 1), scales=(ONE,), axis=0, values=np.ones((1, 1), np.int8)),
+            Tensor(name="x", shape=(1, 1, N_IN, 1), scales=(ONE,)),
+            Tensor(name="w", shape=(1, 1, N_IN, 1), scales=(ONE,), axis=0, values=weight),
             Tensor(name="b", shape=(1,), scales=(ONE,), axis=0, dtype=DType.I32, values=np.zeros(1, "<i4")),
-            Tensor(name="y", shape=(1, 1), scales=(ONE,)),
+            Tensor(name="y", shape=(1, 1, 1, 1), scales=(ONE,)),
         ),
-        operators=(FullyConnected(name="same", x="x", weight="w", bias="b", output="y"),),
+        operators=(Conv2d(name="same", x="x", weight="w", bias="b", output="y"),),
         inputs=("x",),
         outputs=("y",),
     )
@@ -55,7 +57,7 @@ def bundle(accept: int = 10) -> Bundle:
     )
     return Bundle(
         name="same",
-        input=InputKind.BEAT,
+        input=InputKind.BLIND,
         window=WindowSpec(rate_hz=128, length_samples=128, hop_samples=128, uv_per_lsb=32),
         labels=Labels(("no", "yes")),
         graph=graph,
@@ -67,13 +69,14 @@ def bundle(accept: int = 10) -> Bundle:
 
 def windows() -> Windows:
     """Four with something, five without, one that nobody knows."""
-    codes = [30, 20, 10, -5, 40, 9, 0, -10, -20, 99]
+    codes_n = np.zeros((10, 1, N_IN, 1), np.int8)
+    codes_n[:, 0, 0, 0] = [30, 20, 10, -5, 40, 9, 0, -10, -20, 99]
     truth = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0, UNKNOWN], np.int8)
     return Windows(
-        inputs={"x": np.array(codes, np.int8)[:, None]},
+        inputs={"x": codes_n},
         truths={"y": truth},
         verdict=truth,
-        recording=np.zeros(len(codes), np.int64),
+        recording=np.zeros(10, np.int64),
         names=("one",),
     )
 
