@@ -59,6 +59,10 @@ class BeatMaker:
         self._core.wl_beat_make(self._state, self._ring, peak, following, self._beat)
         return self._shape, list(self._beat.rr)
 
+    def break_off(self) -> None:
+        """Before the next beat others may be missing: no interval ends with it."""
+        self._core.wl_beat_break(self._state)
+
 
 def _made(samples: NDArray[np.int16], peaks: list[int]) -> BeatWindows:
     maker = BeatMaker()

@@ -13,11 +13,17 @@ LIBRARY = Path(__file__).with_name("libwristlead.so")
 
 ROWS = 32
 IMAGE_COLUMNS = 128
-BEAT_SAMPLES = 512
+BEAT_SAMPLES = 1024
 COLUMN_LAG = 39
 BEAT_WINDOW = 128
 BEAT_SEARCH = 4
 RR_RATIOS = 10
+FLAGS = 6
+NETWORKS = 2
+LOGITS = 16  # of one network
+NO_LIMIT = 32767
+UNDECIDED, UNUSABLE = 254, 255  # labels that are no label of the network
+PEAKS, SAID = 40, 32
 WIRE_PAYLOAD = 240
 WIRE_RAW = WIRE_PAYLOAD + 8
 WIRE_BYTES = WIRE_RAW + 2
@@ -54,6 +60,18 @@ class FrontEndHead(ctypes.Structure):
         ("n_columns", ctypes.c_uint32),
         ("n_beats", ctypes.c_uint32),
         ("n_samples", ctypes.c_uint32),
+    ]
+
+
+class StreamHead(ctypes.Structure):
+    """The first fields of struct wl_stream, the ones a caller reads."""
+
+    _fields_ = [
+        ("app", ctypes.c_void_p),
+        ("arena", ctypes.c_void_p),
+        ("image", Image),
+        ("beats", BeatRing),
+        ("frontend", FrontEndHead),
     ]
 
 
@@ -116,6 +134,70 @@ class Graph(ctypes.Structure):
     _fields_ = [("ops", ctypes.POINTER(Op)), ("n_ops", ctypes.c_int32), ("arena_bytes", ctypes.c_int32)]
 
 
+class Question(ctypes.Structure):
+    """struct wl_question: one code of a network, and what it means."""
+
+    _fields_ = [
+        ("score_q15", ctypes.c_void_p),
+        *((name, ctypes.c_int32) for name in ("accept_q8", "reject_q8", "hold_q8", "at")),
+    ]
+
+
+class Place(ctypes.Structure):
+    """struct wl_place: where a tensor lies in the arena."""
+
+    _fields_ = [("at", ctypes.c_int32), ("n_bytes", ctypes.c_int32)]
+
+
+class Network(ctypes.Structure):
+    """struct wl_network: a graph, what it is fed, and what its codes mean."""
+
+    _fields_ = [
+        ("graph", ctypes.POINTER(Graph)),
+        ("questions", ctypes.POINTER(Question)),
+        ("outputs", ctypes.POINTER(Place)),
+        *((name, ctypes.c_int32) for name in ("n_questions", "n_outputs", "at", "at_rr", "hop")),
+        *((name, ctypes.c_int32) for name in ("mean_windows", "mean_hops", "unusable_score_q15")),
+        ("flag_limits", ctypes.c_int16 * FLAGS),
+        ("input", ctypes.c_uint8),
+        ("bundle", ctypes.c_uint8 * 8),
+    ]
+
+
+class Gate(ctypes.Structure):
+    """struct wl_gate: what must be said of the signal before a beat is judged."""
+
+    _fields_ = [
+        *((name, ctypes.c_int32) for name in ("accept_q8", "reject_q8", "hold_q8", "question", "n_windows")),
+        ("protects", ctypes.c_uint8),
+    ]
+
+
+class App(ctypes.Structure):
+    """struct wl_app: one or two networks on one stream."""
+
+    _fields_ = [
+        ("networks", ctypes.POINTER(Network)),
+        ("gate", ctypes.POINTER(Gate)),
+        ("n_networks", ctypes.c_int32),
+        ("memory_bytes", ctypes.c_int32),
+    ]
+
+
+class Event(ctypes.Structure):
+    """struct wl_event: what is said of one window or beat."""
+
+    _fields_ = [
+        ("t0_us", ctypes.c_int64),
+        ("window", ctypes.c_uint32),
+        ("margin_q8", ctypes.c_int32),
+        ("score_q15", ctypes.c_int32),
+        *((name, ctypes.c_uint8) for name in ("network", "label", "by", "n_logits")),
+        ("flag_columns", ctypes.c_uint8 * FLAGS),
+        ("logits", ctypes.c_int8 * LOGITS),
+    ]
+
+
 @cache
 def core() -> ctypes.CDLL:
     """The loaded library, its signatures declared and its sizes compared with ours."""
@@ -131,12 +213,19 @@ def core() -> ctypes.CDLL:
     library.wl_sizeof_beat.restype = ctypes.c_size_t
     library.wl_sizeof_op.restype = ctypes.c_size_t
     library.wl_sizeof_frame.restype = ctypes.c_size_t
+    for name in ("network", "question", "gate", "app", "event", "stream"):
+        getattr(library, f"wl_sizeof_{name}").restype = ctypes.c_size_t
     library.wl_sizeof_wire.restype = ctypes.c_size_t
     for name, ours, theirs in (
         ("image", ctypes.sizeof(Image), library.wl_sizeof_image()),
         ("beat_ring", ctypes.sizeof(BeatRing), library.wl_sizeof_beat_ring()),
         ("beat", ctypes.sizeof(Beat), library.wl_sizeof_beat()),
         ("op", ctypes.sizeof(Op), library.wl_sizeof_op()),
+        ("network", ctypes.sizeof(Network), library.wl_sizeof_network()),
+        ("question", ctypes.sizeof(Question), library.wl_sizeof_question()),
+        ("gate", ctypes.sizeof(Gate), library.wl_sizeof_gate()),
+        ("app", ctypes.sizeof(App), library.wl_sizeof_app()),
+        ("event", ctypes.sizeof(Event), library.wl_sizeof_event()),
         ("frame", ctypes.sizeof(Frame), library.wl_sizeof_frame()),
         ("wire", ctypes.sizeof(Wire), library.wl_sizeof_wire()),
     ):
@@ -177,8 +266,30 @@ def core() -> ctypes.CDLL:
     library.wl_graph_run.restype = None
     library.wl_graph_step.argtypes = [ctypes.POINTER(Graph), ctypes.c_int32, ctypes.c_void_p]
     library.wl_graph_step.restype = None
+    _declare_stream(library)
     _declare_wire(library)
     return library
+
+
+def _declare_stream(library: ctypes.CDLL) -> None:
+    library.wl_beat_break.argtypes = [ctypes.c_void_p]
+    library.wl_beat_break.restype = None
+    library.wl_app_memory_bytes.argtypes = [ctypes.POINTER(App)]
+    library.wl_app_memory_bytes.restype = ctypes.c_int32
+    library.wl_stream_init.argtypes = [
+        ctypes.c_void_p,
+        ctypes.POINTER(App),
+        ctypes.POINTER(Input),
+        ctypes.c_void_p,
+    ]
+    library.wl_stream_init.restype = ctypes.c_int
+    library.wl_stream_push.argtypes = [
+        *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint8),
+        *(ctypes.POINTER(Event), ctypes.c_size_t, ctypes.POINTER(ctypes.c_size_t)),
+    ]
+    library.wl_stream_push.restype = ctypes.c_size_t
+    library.wl_stream_finish.argtypes = [ctypes.c_void_p, ctypes.POINTER(Event), ctypes.c_size_t]
+    library.wl_stream_finish.restype = ctypes.c_size_t
 
 
 def _declare_wire(library: ctypes.CDLL) -> None:

@@ -25,10 +25,10 @@ class Executor:
         self._ops = program(graph, self.memory)
         self._core = binding.core()
         self._table = (binding.Op * len(self._ops))(*map(_row, self._ops))
-        self._net = binding.Graph(self._table, len(self._ops), self.memory.arena_bytes)
+        self.net = binding.Graph(self._table, len(self._ops), self.memory.arena_bytes)
         self._arena = np.zeros(self.memory.arena_bytes, np.int8)
         at = ctypes.c_int32()
-        status = self._core.wl_graph_check(self._net, at)
+        status = self._core.wl_graph_check(self.net, at)
         if status:
             raise ContractError(
                 f"graph: operator {self._ops[at.value].name!r}: the core refused its "
@@ -46,7 +46,7 @@ class Executor:
         n_windows = twin.check_inputs(self._graph, inputs)
         views = self._views
         outputs = {name: np.empty((n_windows, *views[name].shape), np.int8) for name in self._graph.outputs}
-        net, arena = ctypes.byref(self._net), self._arena.ctypes.data
+        net, arena = ctypes.byref(self.net), self._arena.ctypes.data
         for window in range(n_windows):
             for name in self._graph.inputs:
                 views[name][...] = inputs[name][window]

@@ -13,11 +13,14 @@ from device_sim.contract.bundle import Bundle
 from device_sim.contract.inputs import COLUMNS, InputKind, Part, parts_of
 from device_sim.contract.verdict import FLAGS
 from device_sim.frontend import BEAT_HZ, HOP_SAMPLES, STREAM_HZ, Columns
+from device_sim.gate import Gatekeeper
 from device_sim.rpeaks import RPeaks
+from device_sim.verdict import Answer
 
 SAMPLES_A_COLUMN = BEAT_HZ * HOP_SAMPLES // STREAM_HZ  # of the beat stream
 SETTLED_SAMPLES = 160  # a peak is known 1.1 s after it happened at the latest
 CODE_SHIFT = 5  # 32 uV a code
+BREAKS = [FLAGS.index("lead_off"), FLAGS.index("gap")]  # nobody knows which beats were there meanwhile
 Parts = Mapping[Part, NDArray[np.int8]]
 
 
@@ -28,6 +31,7 @@ class Windows:
     parts: Parts  # [n, ...]
     flag_columns: NDArray[np.int64]  # [n, flags]
     t0_us: NDArray[np.int64]  # [n], the resampler's delay not yet taken off
+    signal: NDArray[np.int64] | None = None  # [n], Answer of the gate; None: there is none
 
     @property
     def n_windows(self) -> int:
@@ -38,6 +42,7 @@ class Windows:
             parts={name: x[start:stop] for name, x in self.parts.items()},
             flag_columns=self.flag_columns[start:stop],
             t0_us=self.t0_us[start:stop],
+            signal=None if self.signal is None else self.signal[start:stop],
         )
 
 
@@ -158,53 +163,86 @@ class BlindFeed:
 
 
 class BeatFeed:
-    """The second around every R peak, once its next beat and the flags of its columns are known."""
+    """The second around every R peak, once its next beat and the flags of its columns are known.
 
-    def __init__(self) -> None:
+    Behind a gate also once what is said of its signal is known; a beat that nobody will judge is then
+    left out of what is remembered of the wearer, if the gate protects that.
+    """
+
+    def __init__(
+        self,
+        gatekeeper: Gatekeeper | None = None,
+        *,
+        usable: Callable[[NDArray[np.int64]], NDArray[np.bool_]] | None = None,
+        protects: bool = False,
+    ) -> None:
+        self._gatekeeper, self._usable, self._protects = gatekeeper, usable, protects
         self._detector = RPeaks()
         self._maker = BeatMaker()
         self._uv = np.empty(0, np.int16)
         self._first = 0  # beat sample at which _uv begins
         self._peaks: list[int] = []
         self._flags = FlagHistory()
+        self._watched = 0  # columns whose line has been looked at
+        self._is_broken = False  # samples are missing since the last peak
 
     def push(self, columns: Columns) -> Windows:
         self._uv = np.concatenate([self._uv, columns.beat_uv_i16])
         self._flags.push(columns.flags_u8)
         self._peaks += self._detector.push(columns.beat_uv_i16).tolist()
         flagged_to = self._flags.n_columns * SAMPLES_A_COLUMN
-        return self._taken(self._n_ready(SETTLED_SAMPLES, flagged_to))
+        return self._taken(self._n_ready(SETTLED_SAMPLES, flagged_to, is_over=False))
 
     def finish(self) -> Windows:
         """Nothing will follow; the last beat, whose next one nobody saw, is not judged."""
-        return self._taken(self._n_ready(0, self._first + len(self._uv)))
+        return self._taken(self._n_ready(0, self._first + len(self._uv), is_over=True))
 
-    def _n_ready(self, settled_samples: int, flagged_to: int) -> int:
-        """Beats from the oldest on of which all is known: what follows, the window, its flags."""
+    def _n_ready(self, settled_samples: int, flagged_to: int, *, is_over: bool) -> int:
+        """Beats from the oldest on of which all is known: what follows, the window, its flags, its signal."""
         seen = self._first + len(self._uv)
         for n, peak in enumerate(self._peaks):
             is_last = n + 1 == len(self._peaks)
             known_to = peak + PATIENCE_SAMPLES + settled_samples if is_last else peak + REACH_SAMPLES
             if seen < known_to or flagged_to < peak + WINDOW_SAMPLES // 2:
                 return n
+            if self._gatekeeper and not is_over and not self._gatekeeper.knows(*_columns_around(peak)):
+                return n
         return len(self._peaks)
 
     def _taken(self, n: int) -> Windows:
-        shapes = np.empty((n, WINDOW_SAMPLES, 2), np.int8)
-        ratios = np.empty((n, 10), np.int8)
+        shapes = np.zeros((n, WINDOW_SAMPLES, 2), np.int8)
+        ratios = np.zeros((n, 10), np.int8)
+        starts = np.array(self._peaks[:n], np.int64) - WINDOW_SAMPLES // 2
+        flag_columns = _flags_around(self._flags, starts)
+        signal = np.full(n, Answer.YES.value)
         for i, peak in enumerate(self._peaks[:n]):
+            if self._watch(peak // SAMPLES_A_COLUMN + 1):
+                self._maker.break_off()
+            self._is_broken = False
+            is_usable = self._usable is None or bool(self._usable(flag_columns[i : i + 1])[0])
+            if self._gatekeeper and is_usable:
+                signal[i] = self._gatekeeper.answer(*_columns_around(peak)).value
+            if self._protects and not (is_usable and signal[i] == Answer.YES.value):
+                self._maker.break_off()
+                continue
             late = peak + PATIENCE_SAMPLES
             following = min(self._peaks[i + 1], late) if i + 1 < len(self._peaks) else late
             shapes[i], ratios[i] = self._maker.make(self._uv, self._first, peak, following)
-        starts = np.array(self._peaks[:n], np.int64) - WINDOW_SAMPLES // 2
-        made = Windows(
-            parts={Part.SHAPE: shapes, Part.RR: ratios},
-            flag_columns=_flags_around(self._flags, starts),
-            t0_us=beat_sample_us(starts),
-        )
         self._peaks = self._peaks[n:]
         self._forget()
-        return made
+        return Windows(
+            parts={Part.SHAPE: shapes, Part.RR: ratios},
+            flag_columns=flag_columns,
+            t0_us=beat_sample_us(starts),
+            signal=signal,
+        )
+
+    def _watch(self, column: int) -> bool:
+        """Whether an electrode was off, or samples missing, since the last peak and before a column."""
+        span = np.array([self._watched]), np.array([column])
+        self._is_broken |= bool(self._flags.count(*span)[0, BREAKS].any())
+        self._watched = max(self._watched, column)
+        return self._is_broken
 
     def _forget(self) -> None:
         """What lies behind the oldest peak that waits, or that the detector may still find."""
@@ -212,7 +250,15 @@ class BeatFeed:
         needed = min([*self._peaks[:1], seen - SETTLED_SAMPLES]) - REACH_SAMPLES
         drop = max(0, needed - self._first)
         self._uv, self._first = self._uv[drop:], self._first + drop
-        self._flags.forget_before(min(self._first // SAMPLES_A_COLUMN, self._flags.n_columns))
+        column = min(self._first // SAMPLES_A_COLUMN, self._flags.n_columns)
+        self._watch(column)
+        self._flags.forget_before(column)
+
+
+def _columns_around(peak: int) -> tuple[int, int]:
+    """First column of the second around a peak, and the one behind it."""
+    start = peak - WINDOW_SAMPLES // 2
+    return max(0, start // SAMPLES_A_COLUMN), -(-(start + WINDOW_SAMPLES) // SAMPLES_A_COLUMN)
 
 
 def codes_of(beat_uv: NDArray[np.int16]) -> NDArray[np.int8]:

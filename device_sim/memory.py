@@ -14,6 +14,7 @@ ALIGN_BYTES = 8
 WORD_BYTES = 4  # a count, and a pointer of the device
 HOST_POINTER_BYTES = ctypes.sizeof(ctypes.c_void_p)
 FRAME_SAMPLES = (binding.WIRE_PAYLOAD - 8) // 2  # 16 bits each: as many as a frame holds
+UNGATED_RING_BYTES = 512 * 2  # WL_BEAT_SAMPLES of a device whose beats wait for nothing
 FRONT_END_POINTERS = 3  # of struct wl_frontend
 FRAMES = ("frame in", "counts", "beat", "frame out", "wire out")  # what shares the arena with tensors
 RECEIVE, WINDOW = -2, -1  # steps before the first operator; judge and send follow the last
@@ -113,7 +114,7 @@ def _regions(bundle: Bundle) -> Iterator[Region]:
     sizes = {
         "front end": core.wl_sizeof_frontend() - pointers_bytes,
         "image ring": sizeof(binding.Image),
-        "beat ring": sizeof(binding.BeatRing),
+        "beat ring": UNGATED_RING_BYTES,
     }
     if bundle.input is InputKind.BEAT:
         sizes |= {"R-peak detector": core.wl_sizeof_qrs(), "usual beat": core.wl_sizeof_beat_maker()}

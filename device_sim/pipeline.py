@@ -18,7 +18,7 @@ from device_sim.fingerprint import check_frontend
 from device_sim.frontend import BEAT_HZ, HOP_SAMPLES, NOTHING, STREAM_HZ, Columns, Flag, FrontEnd
 from device_sim.runner import NEEDS, Backend, FileKind, Runner, model_in, open_runner
 from device_sim.vectors import check_vectors
-from device_sim.verdict import Judge, Verdict
+from device_sim.verdict import By, Judge, Verdict
 
 BATCH_WINDOWS = 512  # what is held at a time of a long recording
 NO_FLAGS: Mapping[str, int] = MappingProxyType({})
@@ -66,7 +66,7 @@ class Pipeline:
                 label=label,
                 score_q15=score_q15,
                 margin_q8=margin_q8,
-                by_rule=by_rule[k],
+                by=By.RULE if by_rule[k] else By.NETWORK,
                 t0_us=times_us[k],
                 window_index=first + k,
                 flags=_named(windows.flag_columns[k]) if flagged[k] else NO_FLAGS,

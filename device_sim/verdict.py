@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,14 @@ I64 = NDArray[np.int64]
 UNKNOWN_Q15 = -1  # the score of a window nobody may judge
 
 
+class By(StrEnum):
+    """Who said it."""
+
+    NETWORK = "network"
+    RULE = "rule"  # more flagged columns than may be: the network was not asked
+    GATE = "gate"  # the signal is not good enough, or nobody knows: nor was it asked
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What is said of one window."""
@@ -22,11 +30,15 @@ class Verdict:
     label: str
     score_q15: int  # calibrated chance of any label but the first; -1: not judged
     margin_q8: int  # codes to the nearest threshold, in Q8; negative: undecided
-    by_rule: bool  # more flagged columns than may be: the network was not asked
+    by: By
     t0_us: int  # when the window begins; a beat's R peak is half a second later
     window_index: int
     flags: Mapping[str, int]  # columns of the window that carry each flag
     bundle_digest: str
+
+    @property
+    def by_rule(self) -> bool:
+        return self.by is By.RULE
 
     @property
     def score(self) -> float:
@@ -41,7 +53,7 @@ class Verdict:
             "label": self.label,
             "score": round(self.score, 4) if self.score_q15 >= 0 else None,
             "margin_q8": self.margin_q8,
-            "by": "rule" if self.by_rule else "network",
+            "by": self.by.value,
             "flags": dict(self.flags),
             "bundle": self.bundle_digest[:12],
         }

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from device_sim.contract.bundle import MANIFEST, Bundle, read_bundle, write_bundle
+from device_sim.contract.bundle import Bundle, read_bundle, write_bundle
 from device_sim.contract.errors import ContractError, DigestError
+from device_sim.contract.signed import MANIFEST
 from device_sim.executor import Executor
 from device_sim.options import OneLineParser
 from device_sim.requant import Family

@@ -22,6 +22,7 @@ from device_sim.contract.inputs import HOP_SAMPLES, InputKind, Part, parts_of
 from export import to_c
 
 RATE_HZ = 256
+BEAT_SAMPLES = 512  # of the ring: enough where no beat waits for the quality of its signal
 STACK_S, STACK_BPM = 12.0, 200.0  # long enough for windows of every kind
 MAX_INSTRUCTIONS = 20_000_000_000
 STAGES = ("harness", "front end", "beats", "network", "wire")  # enum region of device_main.c
@@ -98,7 +99,7 @@ def build(
         target=target,
         compiler=compiler,
         memory=memory,
-        defines=(f"WL_RATE_HZ={rate_hz}", *feeding(bundle)),
+        defines=(f"WL_RATE_HZ={rate_hz}", f"WL_BEAT_SAMPLES={BEAT_SAMPLES}", *feeding(bundle)),
         includes=(folder, *image.INCLUDES),
     )
 

@@ -62,6 +62,12 @@ class Fields:
     def integer(self, name: str, low: int, high: int) -> int:
         return as_integer(self.take(name), f"{self.where}: {name}", low, high)
 
+    def truth(self, name: str) -> bool:
+        value = self.take(name)
+        if not isinstance(value, bool):
+            raise ContractError(f"{self.where}: {name}: expected true or false, got {_shown(value)}")
+        return value
+
     def text(self, name: str) -> str:
         return as_text(self.take(name), f"{self.where}: {name}")
 

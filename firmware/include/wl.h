@@ -1,19 +1,29 @@
 /**
- * wristlead core: from raw ECG samples to what the networks see, in integers.
+ * wristlead core: from raw ECG samples to verdicts, in integers.
  *
  * It does: gain to microvolts, resampling to 256 Hz, a DC blocker, four half-band
  * decimators, 30 Morlet wavelets pooled into columns of 16 samples (62.5 ms), a row
  * for wander (LF) and one for muscle noise (HF), logarithm to int8, flags for every
- * column, a 128 Hz stream (0.4-30 Hz) for beats, networks, and frames for a serial line.
+ * column, a 128 Hz stream (0.4-30 Hz) for beats, networks, what their codes mean, and
+ * frames for a serial line.
  * It does not: allocate, read a clock, touch a peripheral, use floating point, or
  * call anything but memcpy, memmove and memset.
  *
- * All memory is the caller's and its size is known when compiling:
+ * All memory is the caller's and its size is known when compiling; `wristlead export`
+ * writes the constant table of an application, one network or a cascade of two:
+ *
+ *     static struct wl_stream stream;
+ *     static int8_t memory[WL_APP_MEMORY_BYTES];
+ *     const struct wl_input input = {250, 5, 0, -32768, 32767};   // 5 uV a count
+ *
+ *     if (wl_stream_init(&stream, &wl_app, &input, memory) != WL_OK) ...
+ *     taken = wl_stream_push(&stream, counts, n, 0, events, room, &n_events);
+ *
+ * The signal path stands alone where no network is wanted:
  *
  *     static struct wl_frontend fe;
  *     static struct wl_image image;
  *     static struct wl_beat_ring beats;
- *     const struct wl_input input = {250, 5, 0, -32768, 32767};   // 5 uV a count
  *
  *     if (wl_frontend_init(&fe, &input, &image, &beats) != WL_OK) ...
  *     n_new = wl_frontend_push(&fe, counts, n, 0);   // any n; columns done by it
@@ -43,7 +53,10 @@ extern "C" {
 #define WL_ROW_LF 30
 #define WL_ROW_HF 31
 #define WL_IMAGE_COLUMNS 128 /* a window of 80, the 39 still growing, and some slack */
-#define WL_BEAT_SAMPLES 512 /* 4 s of the 128 Hz stream */
+/* Of the 128 Hz stream, 8 s: a beat waits for what is said of its signal. Without a gate 4 s do. */
+#ifndef WL_BEAT_SAMPLES
+#define WL_BEAT_SAMPLES 1024
+#endif
 #define WL_COLUMN_LAG 39    /* columns between a column's centre and its completion */
 #define WL_LIMIT_UV 500000  /* +-300 mV of electrode offset, and room */
 #define WL_STREAM_LIMIT_Q2 32764 /* +-8191 uV behind the blocker */
@@ -56,7 +69,8 @@ enum wl_status {
     WL_BAD_OPERATOR,        /* a kind the executor does not know, or no operator at all */
     WL_BAD_SHAPE,           /* dimensions that do not fit each other, or past the limits of graph.c */
     WL_BAD_ARENA,           /* an operator would read or write outside the arena */
-    WL_BAD_CONSTANT         /* weights, bias, multipliers, zero points or limits out of range */
+    WL_BAD_CONSTANT,        /* weights, bias, multipliers, zero points or limits out of range */
+    WL_BAD_APP              /* a table of an application contradicts itself, or asks for more than there is */
 };
 
 /* One bit each; a column carries all that happened in its 16 samples. */
@@ -68,6 +82,7 @@ enum wl_flag {
     WL_CLIP = 16,           /* more than +-8.19 mV behind the blocker */
     WL_GAP = 32             /* the caller filled in for lost samples */
 };
+#define WL_FLAGS 6
 
 /* What the converter delivers: uV = (count * gain_mul) >> gain_shift, rounded. */
 struct wl_input {
@@ -207,13 +222,17 @@ struct wl_beat {
 /* What is remembered of the wearer. */
 struct wl_beat_maker {
     int16_t template_uv[WL_BEAT_WINDOW];
-    uint32_t n_beats;
     uint32_t last_peak;
+    uint8_t n_beats, n_intervals; /* as far as anybody counts: FIRST_BEATS, FIRST_INTERVALS of beat_window.c */
+    uint8_t is_broken;      /* nobody knows what lies between last_peak and the next beat */
     int32_t pre_q12, slow_q12, fast_q12, unrest_q12; /* intervals as log2 of samples */
 };
 
 /** Forget the wearer. */
 void wl_beat_maker_init(struct wl_beat_maker *m);
+
+/** Between the last beat and the next one beats may be missing: no interval ends with the next. */
+void wl_beat_break(struct wl_beat_maker *m);
 
 /**
  * One beat; call it for every R peak, in order
@@ -282,6 +301,161 @@ void wl_graph_run(const struct wl_graph *graph, int8_t *arena);
 
 /** Run one operator of it: to meter it, or to look at its output. */
 void wl_graph_step(const struct wl_graph *graph, int32_t index, int8_t *arena);
+
+/* What a network is fed. */
+enum wl_input_kind {
+    WL_INPUT_IMAGE = 0,     /* 80 columns of 32 codes, every hop */
+    WL_INPUT_BEAT,          /* the second around an R peak and its difference from the usual beat; intervals */
+    WL_INPUT_BLIND,         /* a second of the 128 Hz stream, every hop, 32 uV a code */
+    WL_INPUT_KINDS
+};
+
+/* A question about one code of a network: yes from accept_q8 on, no up to reject_q8, of its mean. */
+struct wl_question {
+    const uint16_t *score_q15; /* entry code + 128: the calibrated chance of a yes, 0..32768 */
+    int32_t accept_q8, reject_q8;
+    int32_t hold_q8;        /* an answer is kept until the mean has gone back past its threshold by this */
+    int32_t at;             /* of the code in the arena */
+};
+
+/* Where a tensor lies in the arena. */
+struct wl_place {
+    int32_t at, n_bytes;
+};
+
+#define WL_NO_LIMIT 32767
+
+/* A network, and what its codes mean: what a bundle says, as constants. */
+struct wl_network {
+    const struct wl_graph *graph;
+    const struct wl_question *questions; /* question k stands for label k + 1; all no is label 0 */
+    const struct wl_place *outputs; /* all of them, in the order of the event's logits */
+    int32_t n_questions, n_outputs;
+    int32_t at, at_rr;      /* where its input lies in the arena, and the intervals' (-1: it wants none) */
+    int32_t hop;            /* columns (image) or beat samples (blind) from window to window */
+    int32_t mean_windows, mean_hops; /* codes are averaged over so many windows, so many hops apart */
+    int32_t unusable_score_q15; /* of a window that is unusable by rule: 0, or -1 for none */
+    int16_t flag_limits[WL_FLAGS]; /* columns of a window that may carry a flag, or WL_NO_LIMIT */
+    uint8_t input;          /* enum wl_input_kind */
+    uint8_t bundle[8];      /* the first bytes of its digest */
+};
+
+/* What must be said of the signal before a beat is judged: a question to the first network's codes. */
+struct wl_gate {
+    int32_t accept_q8, reject_q8, hold_q8; /* of the mean over its windows */
+    int32_t question;       /* of the first network: whose code */
+    int32_t n_windows;      /* the first so many of the windows that contain the beat */
+    uint8_t protects;       /* a beat that is not judged is not remembered either (struct wl_beat_maker) */
+};
+
+/* One or two networks on one stream. With a gate the first judges the signal and the second its beats. */
+struct wl_app {
+    const struct wl_network *networks;
+    const struct wl_gate *gate; /* or 0 */
+    int32_t n_networks;
+    int32_t memory_bytes;   /* of the caller's: the arena all networks share, and what judges remember */
+};
+
+#define WL_NETWORKS 2
+#define WL_LOGITS 16        /* of one network */
+#define WL_UNDECIDED 254    /* labels that are no label of the network */
+#define WL_UNUSABLE 255
+
+/* Who said it. */
+enum wl_by {
+    WL_BY_NETWORK = 0,
+    WL_BY_RULE,             /* too many flagged columns: nobody was asked */
+    WL_BY_GATE              /* the signal is not good enough, or nobody knows: the network was not asked */
+};
+
+/* What is said of one window or beat. */
+struct wl_event {
+    int64_t t0_us;          /* when it begins, from the first sample; a beat's R peak is half a second later */
+    uint32_t window;        /* of this network, since the start */
+    int32_t margin_q8;      /* codes to the nearest threshold; negative: undecided */
+    int32_t score_q15;      /* calibrated chance of any label but the first; -1: not judged */
+    uint8_t network;        /* of the application */
+    uint8_t label;          /* of the network, or WL_UNDECIDED, WL_UNUSABLE */
+    uint8_t by;             /* enum wl_by */
+    uint8_t n_logits;       /* 0 where the network was not asked */
+    uint8_t flag_columns[WL_FLAGS]; /* columns of the window that carry each flag */
+    int8_t logits[WL_LOGITS];
+};
+
+/* What a network has said so far. */
+struct wl_judge {
+    uint32_t n_windows;
+    int8_t *before;         /* the last answer to each question */
+    int8_t *past;           /* windows that are still averaged: usable, then the code of each question */
+};
+
+#define WL_PEAKS 40         /* that wait: seven seconds at the shortest interval */
+#define WL_SAID 32          /* windows whose quality may still be asked for */
+
+/* One stream: everything from the samples to the events. A caller reads frontend, image, beats and judge. */
+struct wl_stream {
+    const struct wl_app *app;
+    int8_t *arena;
+    struct wl_image image;
+    struct wl_beat_ring beats;
+    struct wl_frontend frontend;
+    struct wl_qrs qrs;
+    struct wl_beat_maker maker;
+    struct wl_judge judge[WL_NETWORKS];
+
+    uint64_t n_counts;      /* pushed since the start */
+    int32_t last_count;
+    uint32_t n_columns, n_beats; /* known: what lies behind the end is not */
+    uint32_t peaks[WL_PEAKS]; /* that no verdict is out on, oldest first */
+    uint8_t broken[WL_PEAKS]; /* 1: samples are missing between a peak and the one before */
+    uint32_t n_peaks;
+    uint32_t n_watched;     /* columns whose line has been looked at */
+    uint32_t n_held;        /* counts made up since the end */
+    int8_t said[WL_SAID];   /* codes of the gate's question, window by window */
+    uint32_t is_usable;     /* a bit for each of them */
+    uint8_t gate_before;
+    uint8_t last_line;
+    uint8_t is_broken;      /* samples are missing since the last peak */
+    uint8_t ending, over;
+};
+
+/**
+ * Start a stream
+ * app                 Constants; must stay
+ * input               Copied
+ * memory              app->memory_bytes of the caller's; must stay, contents do not matter
+ * return              WL_OK, or what is wrong with the input or the tables
+ */
+enum wl_status wl_stream_init(struct wl_stream *s, const struct wl_app *app, const struct wl_input *input,
+                              int8_t *memory);
+
+/**
+ * Push samples
+ * counts              n converter counts, oldest first
+ * line                WL_LEAD_OFF and WL_GAP, true of all of them
+ * events, room        Out: what they complete, in order, at most room (1 or more) of them
+ * n_events            Out: how many
+ * return              Counts taken. Fewer than n, or n_events == room: call again with the rest, even with
+ *                     none; nothing is lost meanwhile
+ *
+ * The events of a stream are the same for any portions and any room: after each column first those of the
+ * first network, then those of the second. A window is judged 2.5 s after its end; a beat without a gate when
+ * its next one is known and its columns are complete, 2.8 to 3.3 s after its peak; with a gate when its windows
+ * are judged, at most 6.8 s after it.
+ */
+size_t wl_stream_push(struct wl_stream *s, const int32_t *counts, size_t n, uint8_t line,
+                      struct wl_event *events, size_t room, size_t *n_events);
+
+/**
+ * The end: what the recording still gives when its last sample is held
+ * return              How many events; call until there are fewer than room
+ *
+ * The last beat, whose next one nobody saw, is not judged. Then only wl_stream_init helps.
+ */
+size_t wl_stream_finish(struct wl_stream *s, struct wl_event *events, size_t room);
+
+/** Memory that the tables of an application ask for: its arena and its judges; -1 where they contradict themselves. */
+int32_t wl_app_memory_bytes(const struct wl_app *app);
 
 /* The wire: frames between a device and its host, the same code at both ends. docs/protocol.md
  * has every byte. A frame is a head of four bytes, a payload and a CRC-32, COBS-encoded, then a

@@ -7,8 +7,9 @@
 #define HALF (WL_BEAT_WINDOW / 2)
 #define CODE_SHIFT 5        /* 32 uV a code */
 #define STEP_UV 48          /* an ectopic beat moves the template by this much, a new normal within a minute */
+#define FIRST_BEATS 7
 #define FIRST_STEP_UV 4096  /* the first beat is taken as it is; the bound halves down to STEP_UV */
-#define FIRST_INTERVALS 64  /* the rhythm is learned fast at first: what a settling detector misheard is soon forgotten */
+#define FIRST_INTERVALS 63  /* the rhythm is learned fast at first: what a settling detector misheard is soon forgotten */
 #define LONGER_STEP_Q12 30  /* 0.5 % a beat: a run of early beats stays early for minutes */
 #define SHORTER_STEP_Q12 6  /* a fifth of it: the usual interval is the upper sixth, not the median */
 #define FAST_SHIFT 2
@@ -19,6 +20,11 @@
 void wl_beat_maker_init(struct wl_beat_maker *m)
 {
     memset(m, 0, sizeof *m);
+}
+
+void wl_beat_break(struct wl_beat_maker *m)
+{
+    m->is_broken = 1;
 }
 
 static int32_t sample(const struct wl_beat_ring *beats, uint32_t index)
@@ -75,7 +81,7 @@ static void differ(struct wl_beat_maker *m, const struct wl_beat_ring *beats, ui
                    int8_t shape[WL_BEAT_WINDOW][2])
 {
     uint32_t start = best_start(m, beats, peak);
-    int32_t step = m->n_beats < 7 ? FIRST_STEP_UV >> m->n_beats : STEP_UV;
+    int32_t step = m->n_beats < FIRST_BEATS ? FIRST_STEP_UV >> m->n_beats : STEP_UV;
 
     for (uint32_t i = 0; i < WL_BEAT_WINDOW; i++) {
         int32_t x_uv = sample(beats, start + i);
@@ -121,9 +127,9 @@ static void rhythm(const struct wl_beat_maker *m, int32_t pre, int32_t post, int
  * It climbs five times as fast as it falls, so it comes to rest where one interval in six is longer:
  * early beats stay early even where they are the majority.
  */
-static int32_t usual_step(uint32_t n_beats, int32_t d_q12)
+static int32_t usual_step(int32_t n_intervals, int32_t d_q12)
 {
-    if (n_beats < FIRST_INTERVALS)
+    if (n_intervals < FIRST_INTERVALS)
         return wl_round_shift(d_q12 < 0 ? d_q12 : 12 * d_q12, 4);
     return wl_clamp(wl_round_shift(d_q12, 4), d_q12 < 0 ? SHORTER_STEP_Q12 : LONGER_STEP_Q12);
 }
@@ -133,7 +139,7 @@ static void remember(struct wl_beat_maker *m, int32_t pre)
 {
     int32_t change = pre - m->pre_q12;
 
-    m->slow_q12 += usual_step(m->n_beats, pre - m->slow_q12);
+    m->slow_q12 += usual_step(m->n_intervals, pre - m->slow_q12);
     m->fast_q12 += wl_round_shift(pre - m->fast_q12, FAST_SHIFT);
     m->unrest_q12 += wl_round_shift((change < 0 ? -change : change) - m->unrest_q12, UNREST_SHIFT);
     m->pre_q12 = pre;
@@ -151,16 +157,20 @@ void wl_beat_make(struct wl_beat_maker *m, const struct wl_beat_ring *beats, uin
     beat->peak_index = peak;
     differ(m, beats, peak, beat->shape);
 
-    if (m->n_beats == 0) {
+    if (m->n_beats == 0 || m->is_broken) {
         memset(beat->rr, 0, sizeof beat->rr);
     } else {
         int32_t pre = log_interval(peak - m->last_peak);
 
-        if (m->n_beats == 1)
+        if (m->n_intervals == 0)
             m->slow_q12 = m->fast_q12 = m->pre_q12 = pre;
         rhythm(m, pre, log_interval(next - peak), beat->rr);
         remember(m, pre);
+        if (m->n_intervals < FIRST_INTERVALS)
+            m->n_intervals++;
     }
+    m->is_broken = 0;
     m->last_peak = peak;
-    m->n_beats++;
+    if (m->n_beats < FIRST_BEATS)
+        m->n_beats++;
 }

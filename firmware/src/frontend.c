@@ -127,6 +127,23 @@ static void push_one(struct wl_frontend *fe, int32_t count, uint8_t line)
         accept(fe, x_q11);
 }
 
+/** Hops so far. */
+static uint32_t n_hops(const struct wl_frontend *fe)
+{
+    return (fe->n_samples + WL_HOP - FIRST_HOP_END) / WL_HOP;
+}
+
+size_t wl_frontend_to_hop(struct wl_frontend *fe, const int32_t *counts, size_t n, uint8_t line)
+{
+    uint32_t before = n_hops(fe);
+    size_t taken = 0;
+
+    while (taken < n && n_hops(fe) == before)
+        push_one(fe, counts[taken++], line);
+
+    return taken;
+}
+
 int32_t wl_frontend_push(struct wl_frontend *fe, const int32_t *counts, size_t n, uint8_t line)
 {
     uint32_t before = fe->n_columns;

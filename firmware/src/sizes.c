@@ -10,6 +10,12 @@ size_t wl_sizeof_beat(void);
 size_t wl_sizeof_op(void);
 size_t wl_sizeof_frame(void);
 size_t wl_sizeof_wire(void);
+size_t wl_sizeof_network(void);
+size_t wl_sizeof_question(void);
+size_t wl_sizeof_gate(void);
+size_t wl_sizeof_app(void);
+size_t wl_sizeof_event(void);
+size_t wl_sizeof_stream(void);
 
 size_t wl_sizeof_frontend(void)
 {
@@ -54,4 +60,34 @@ size_t wl_sizeof_frame(void)
 size_t wl_sizeof_wire(void)
 {
     return sizeof(struct wl_wire);
+}
+
+size_t wl_sizeof_network(void)
+{
+    return sizeof(struct wl_network);
+}
+
+size_t wl_sizeof_question(void)
+{
+    return sizeof(struct wl_question);
+}
+
+size_t wl_sizeof_gate(void)
+{
+    return sizeof(struct wl_gate);
+}
+
+size_t wl_sizeof_app(void)
+{
+    return sizeof(struct wl_app);
+}
+
+size_t wl_sizeof_event(void)
+{
+    return sizeof(struct wl_event);
+}
+
+size_t wl_sizeof_stream(void)
+{
+    return sizeof(struct wl_stream);
 }

@@ -32,4 +32,7 @@ void wl_band_low(struct wl_frontend *fe, int16_t x_q2, uint32_t column);
 /* beat_stream.c */
 void wl_beat_hop(struct wl_frontend *fe, const int16_t *x_q2, uint32_t hop);
 
+/* frontend.c: push until a hop is done (a count makes three samples at most, a hop takes 16); counts taken */
+size_t wl_frontend_to_hop(struct wl_frontend *fe, const int32_t *counts, size_t n, uint8_t line);
+
 #endif

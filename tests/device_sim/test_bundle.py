@@ -12,16 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device_sim import twin
-from device_sim.contract.bundle import (
-    MAX_FILE_BYTES,
-    Bundle,
-    _digest,
-    read_bundle,
-    write_bundle,
-)
+from device_sim.contract.bundle import Bundle, read_bundle, write_bundle
 from device_sim.contract.errors import ContractError, DigestError, WristleadError
 from device_sim.contract.inputs import InputKind
 from device_sim.contract.labels import Labels
+from device_sim.contract.signed import MAX_FILE_BYTES, digest_of
 from device_sim.contract.window import WindowSpec
 from tests.golden.networks import graphs, random_inputs
 
@@ -51,7 +46,7 @@ def resign(folder: Path, change: Callable[[Json], None]) -> None:
     """Edit the manifest and give it the digest that its new contents have."""
     manifest = json.loads((folder / "manifest.json").read_text())
     change(manifest)
-    manifest["digest"] = _digest(manifest)
+    manifest["digest"] = digest_of(manifest)
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
@@ -84,7 +79,7 @@ def test_every_tensor_starts_on_sixteen_bytes(folder: Path) -> None:
     assert all(offset % 16 == 0 for offset in offsets)
 
 
-def test_changing_anything_changes_the_digest() -> None:
+def test_changing_anything_changes_thedigest_of() -> None:
     one = bundle()
     changed = [
         dataclasses.replace(one, name="test-net-2"),

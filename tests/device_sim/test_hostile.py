@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from device_sim.__main__ import main
-from device_sim.contract.bundle import _digest, write_bundle
+from device_sim.contract.bundle import write_bundle
 from device_sim.contract.errors import WristleadError
 from device_sim.contract.inputs import InputKind
+from device_sim.contract.signed import digest_of
 from device_sim.pipeline import open_bundle
 from tests.device_sim.bundles import bundle_of
 
@@ -107,7 +108,7 @@ def put(tree: Any, way: tuple[Any, ...], value: Any) -> None:
 
 def sign(folder: Path, manifest: dict[str, Any]) -> None:
     """As somebody would who wants it to be read: every digest fits."""
-    manifest["digest"] = _digest(manifest)
+    manifest["digest"] = digest_of(manifest)
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 

@@ -13,7 +13,7 @@ from device_sim.contract.labels import Labels
 from device_sim.contract.verdict import FLAGS, Question, VerdictSpec
 from device_sim.frontend import Flag
 from device_sim.lookup import score_table_q15
-from device_sim.verdict import Judge, Mean, Verdict
+from device_sim.verdict import By, Judge, Mean, Verdict
 
 SCORES = score_table_q15(1 / 16, 0, 1.0)
 USABLE = np.ones(1, np.bool_)
@@ -143,7 +143,7 @@ def test_a_verdict_says_what_it_knows() -> None:
         label="clean",
         score_q15=24576,
         margin_q8=-3,
-        by_rule=False,
+        by=By.NETWORK,
         t0_us=5,
         window_index=2,
         flags={"flat": 1},
@@ -161,7 +161,7 @@ def test_what_nobody_judged_has_no_score() -> None:
         label="unusable",
         score_q15=-1,
         margin_q8=0,
-        by_rule=True,
+        by=By.RULE,
         t0_us=0,
         window_index=0,
         flags={},

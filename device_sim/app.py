@@ -1,0 +1,103 @@
+"""Bundles as the constant table of the core: what C compiles in, and what ctypes hands over."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from device_sim import binding
+from device_sim.contract.bundle import Bundle
+from device_sim.contract.errors import ContractError
+from device_sim.contract.gate import Gate
+from device_sim.contract.inputs import HOP_SAMPLES, InputKind, Part, parts_of
+from device_sim.contract.verdict import FLAGS, Question, VerdictSpec
+from device_sim.plan import Plan, plan
+
+KINDS = (InputKind.IMAGE, InputKind.BEAT, InputKind.BLIND)  # enum wl_input_kind
+NOWHERE = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Network:
+    """struct wl_network, field by field."""
+
+    bundle: Bundle
+    memory: Plan
+    spec: VerdictSpec
+    input: int
+    at: int
+    at_rr: int
+    hop: int
+    outputs: tuple[tuple[int, int], ...]  # at, n_bytes
+    flag_limits: tuple[int, ...]
+
+    @property
+    def unusable_score_q15(self) -> int:
+        """A quality network's word for what is unusable is its own first one: a chance of nothing."""
+        return 0 if self.spec.unusable == self.bundle.labels.names[0] else -1
+
+    @property
+    def judge_bytes(self) -> int:
+        """wl_judge_bytes of judge.c."""
+        past = (self.spec.mean_windows - 1) * self.spec.mean_hops
+        return len(self.spec.questions) + past * (1 + len(self.spec.questions))
+
+    def at_of(self, question: Question) -> int:
+        return self.memory.offset_bytes(question.output)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class App:
+    """struct wl_app: one network, or a cascade of two."""
+
+    networks: tuple[Network, ...]
+    gate: Gate | None = None
+
+    @property
+    def arena_bytes(self) -> int:
+        return max(one.memory.arena_bytes for one in self.networks)
+
+    @property
+    def memory_bytes(self) -> int:
+        return self.arena_bytes + sum(one.judge_bytes for one in self.networks)
+
+    @property
+    def gate_question(self) -> int:
+        """Which question of the first network the gate looks at."""
+        assert self.gate is not None
+        outputs = [one.output for one in self.networks[0].spec.questions]
+        return outputs.index(self.gate.output)
+
+
+def app_of(bundles: Sequence[Bundle], gate: Gate | None = None) -> App:
+    """The table; what the core has no room for is refused in one line."""
+    return App(networks=tuple(map(network_of, bundles)), gate=gate)
+
+
+def network_of(bundle: Bundle) -> Network:
+    """Where everything lies, and in which unit a window moves on."""
+    spec, graph = bundle.verdict, bundle.graph
+    if spec is None:
+        raise ContractError(
+            f"{bundle.name}: verdict: expected thresholds and scores, found none; "
+            "this network gives numbers that nobody has calibrated"
+        )
+    memory = plan(graph)
+    outputs = tuple((memory.offset_bytes(name), graph.tensor(name).n_bytes) for name in graph.outputs)
+    n_logits = sum(n_bytes for _at, n_bytes in outputs)
+    if n_logits > binding.LOGITS:
+        raise ContractError(
+            f"{bundle.name}: outputs: expected at most {binding.LOGITS} codes together, got {n_logits}; "
+            "an event of the core holds no more"
+        )
+    places = {part: memory.offset_bytes(name) for name, part in parts_of(bundle.input, graph).items()}
+    step = HOP_SAMPLES if bundle.input is InputKind.IMAGE else 1
+    return Network(
+        bundle=bundle,
+        memory=memory,
+        spec=spec,
+        input=KINDS.index(bundle.input),
+        at=next(at for part, at in places.items() if part is not Part.RR),
+        at_rr=places.get(Part.RR, NOWHERE),
+        hop=bundle.window.hop_samples // step,
+        outputs=outputs,
+        flag_limits=tuple(spec.flag_limits.get(flag, binding.NO_LIMIT) for flag in FLAGS),
+    )
