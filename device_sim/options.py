@@ -38,6 +38,35 @@ class OneLineParser(argparse.ArgumentParser):
         raise ContractError(f"{self.prog}: {message}; see {self.prog} --help")
 
 
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """Where samples come from, and for how long."""
+    source = parser.add_argument_group("source, one of")
+    source.add_argument("--synthetic", action="store_true", help="the built-in generator")
+    source.add_argument(
+        "--file", type=Path, help="recording: .hea .edf .csv .txt .npz .npy .i16 .i32 .raw .mat"
+    )
+    source.add_argument(
+        "stdin", nargs="?", choices=("-",), metavar="-", help="text or frames on stdin, as they come"
+    )
+    source.add_argument(
+        "--port", metavar="PORT", help="a device: /dev/ttyACM0, a pty, socket://HOST:PORT, loop://, a capture"
+    )
+    parser.add_argument("--seconds", type=_seconds, metavar="N", help="stop after N seconds (synthetic: 30)")
+
+
+def add_evidence_options(parser: argparse.ArgumentParser) -> None:
+    """What a page about a bundle also shows."""
+    group = parser.add_argument_group(
+        "a page's evidence (default: what the checkout holds of this very bundle)"
+    )
+    group.add_argument(
+        "--cost", type=Path, metavar="F.json", help="counted cost: a baseline of `wristlead gate`"
+    )
+    group.add_argument(
+        "--changed", type=Path, metavar="F.json", help="verdicts that int8 changes, by `wristlead compare`"
+    )
+
+
 def add_file_options(parser: argparse.ArgumentParser) -> None:
     """What a file may not say about itself."""
     group = parser.add_argument_group("a file that does not say it itself")
@@ -181,6 +210,16 @@ def refuse(
             raise ContractError(
                 f"{command}: --{option.replace('_', '-')}: means nothing to {beside}; leave it out"
             )
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return seconds
 
 
 def _rate(text: str) -> int:

@@ -40,6 +40,8 @@ class Said:
     start_s: float
     seconds: float
     word: str
+    score: float | None = None  # None: not judged
+    by_rule: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +86,7 @@ def _figure(trace: Trace, lane: Lane | None) -> "Figure":
         _name_words(ecg, lane)
     # Pooled to the width of the picture; one more column of padding than none keeps times exact.
     pool = max(1, -(-trace.flags_u8.size // WIDTH_POINTS))
-    level_dbuv = (_pooled_max(trace.codes_ts_i8, pool).astype(np.float64) + 128) * DB_PER_CODE
+    level_dbuv = (pooled_max(trace.codes_ts_i8, pool).astype(np.float64) + 128) * DB_PER_CODE
     first_s = (-trace.delay_us - COLUMN_US / 2) / 1e6
     span_s = (first_s, first_s + level_dbuv.shape[0] * pool * COLUMN_US / 1e6)
     top_db = max(30.0, float(np.ceil(level_dbuv.max(initial=0.0) / 10) * 10))
@@ -117,14 +119,14 @@ def _draw_ecg(axes: "Axes", trace: Trace) -> None:
         axes.fill_between(starts_s, blocks.min(axis=1), blocks.max(axis=1), color=INK, linewidth=0.3)
     else:
         axes.plot(times_s, x_mv, color=INK, linewidth=0.8)
-    axes.set_ylim(*_ecg_limits_mv(x_mv, trace.rate_hz))
+    axes.set_ylim(*ecg_limits_mv(x_mv, trace.rate_hz))
     axes.set_ylabel("ECG in mV")
     axes.grid(axis="both", color="#e3e7eb", linewidth=0.6)
     axes.set_axisbelow(True)
     _without_frame(axes)
 
 
-def _ecg_limits_mv(x_mv: NDArray[np.float64], rate_hz: int) -> tuple[float, float]:
+def ecg_limits_mv(x_mv: NDArray[np.float64], rate_hz: int) -> tuple[float, float]:
     """Limits that fit an ordinary second; a rail of 400 mV may leave the picture."""
     n_seconds = max(1, x_mv.size // rate_hz)
     seconds = [part[np.isfinite(part)] for part in np.array_split(x_mv, n_seconds)]
@@ -222,7 +224,7 @@ def stretches(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _pooled_max(codes_ts_i8: NDArray[np.int8], pool: int) -> NDArray[np.int8]:
+def pooled_max(codes_ts_i8: NDArray[np.int8], pool: int) -> NDArray[np.int8]:
     """The loudest of every `pool` columns."""
     missing = -codes_ts_i8.shape[0] % pool
     padded = np.pad(codes_ts_i8, ((0, missing), (0, 0)), mode="edge") if missing else codes_ts_i8
