@@ -39,6 +39,8 @@ INTERRUPTED = 130  # 128 + SIGINT, as a shell counts: a device streams until som
 def main(argv: Sequence[str]) -> int:
     """0 when the source was read to its end."""
     args = options.with_bundle(_parser().parse_args(argv))
+    if args.report is None:
+        options.refuse(args, ("cost", "changed"), "a run without --report")
     _check_outputs(args)
     source = options.source_of(args)
     with ExitStack() as stack:

@@ -145,21 +145,25 @@ def with_bundle(args: argparse.Namespace) -> argparse.Namespace:
     return args
 
 
-def source_of(args: argparse.Namespace) -> Source:
+def has_source(args: argparse.Namespace) -> bool:
+    return bool(args.synthetic or args.file or args.port or args.stdin)
+
+
+def source_of(args: argparse.Namespace, *, command: str = "wristlead run") -> Source:
     """The one source the arguments name."""
     named = [args.synthetic, args.file is not None, args.port is not None, args.stdin is not None]
     if sum(named) != 1:
         raise ContractError(
-            "wristlead run: expected one of --synthetic, --file FILE, --port PORT and - (stdin), "
+            f"{command}: expected one of --synthetic, --file FILE, --port PORT and - (stdin), "
             f"got {sum(named)}"
         )
     if args.port is not None:
-        return link_source_of(args)
-    refuse(args, PORT_OPTIONS, "--synthetic" if args.synthetic else "a recording")
+        return link_source_of(args, command=command)
+    refuse(args, PORT_OPTIONS, "--synthetic" if args.synthetic else "a recording", command=command)
     if args.synthetic:
-        refuse(args, FILE_OPTIONS, "--synthetic")
+        refuse(args, FILE_OPTIONS, "--synthetic", command=command)
         return SyntheticSource(scene_of(args), seed=1 if args.seed is None else args.seed)
-    refuse(args, SCENE_OPTIONS, "a recording")
+    refuse(args, SCENE_OPTIONS, "a recording", command=command)
     if args.stdin is not None or str(args.file) == "-":
         if args.dtype is not None:
             raise ContractError("stdin: --dtype: expected text on stdin; name a raw file with --file")
@@ -170,11 +174,11 @@ def source_of(args: argparse.Namespace) -> Source:
     return read_recording(args.file, read_as(args)).source(block_samples=FILE_BLOCK_SAMPLES)
 
 
-def link_source_of(args: argparse.Namespace) -> LinkSource:
+def link_source_of(args: argparse.Namespace, *, command: str) -> LinkSource:
     """The device on a port, met."""
-    refuse(args, SCENE_OPTIONS, "--port")
+    refuse(args, SCENE_OPTIONS, "--port", command=command)
     if args.wait is not None and not 0 < args.wait < float("inf"):
-        raise ContractError(f"wristlead run: --wait: expected seconds above 0, got {args.wait:g}")
+        raise ContractError(f"{command}: --wait: expected seconds above 0, got {args.wait:g}")
     return LinkSource(
         args.port,
         read_as(args),

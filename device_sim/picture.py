@@ -86,7 +86,7 @@ def _figure(trace: Trace, lane: Lane | None) -> "Figure":
         _name_words(ecg, lane)
     # Pooled to the width of the picture; one more column of padding than none keeps times exact.
     pool = max(1, -(-trace.flags_u8.size // WIDTH_POINTS))
-    level_dbuv = (pooled_max(trace.codes_ts_i8, pool).astype(np.float64) + 128) * DB_PER_CODE
+    level_dbuv = (_pooled_max(trace.codes_ts_i8, pool).astype(np.float64) + 128) * DB_PER_CODE
     first_s = (-trace.delay_us - COLUMN_US / 2) / 1e6
     span_s = (first_s, first_s + level_dbuv.shape[0] * pool * COLUMN_US / 1e6)
     top_db = max(30.0, float(np.ceil(level_dbuv.max(initial=0.0) / 10) * 10))
@@ -224,7 +224,7 @@ def stretches(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def pooled_max(codes_ts_i8: NDArray[np.int8], pool: int) -> NDArray[np.int8]:
+def _pooled_max(codes_ts_i8: NDArray[np.int8], pool: int) -> NDArray[np.int8]:
     """The loudest of every `pool` columns."""
     missing = -codes_ts_i8.shape[0] % pool
     padded = np.pad(codes_ts_i8, ((0, missing), (0, 0)), mode="edge") if missing else codes_ts_i8

@@ -26,6 +26,7 @@ provenance. With one it begins with the recording: ECG, verdicts, beats, scores,
 time axis that can be zoomed, then latency beside the budget. Nothing is fetched from anywhere; without
 scripts all of it is still there."""
 ENDINGS = (".html", ".htm")
+SOURCE_OPTIONS = ("seconds", "rate", *options.FILE_OPTIONS, *options.SCENE_OPTIONS, *options.PORT_OPTIONS)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -33,11 +34,13 @@ def main(argv: Sequence[str]) -> int:
     args = options.with_bundle(_parser().parse_args(argv))
     if args.bundle is None:
         raise ContractError(f"{COMMAND}: expected a bundle's folder, got none; `wristlead run` needs none")
+    if not options.has_source(args):
+        options.refuse(args, SOURCE_OPTIONS, "a page without a source", command=COMMAND)
     with open_bundle(args.bundle, args.backend or Backend.CORE) as opened:
         out = args.out or Path(f"{opened.bundle.name}.html")
         check_writable(out, ENDINGS)
         evidence = evidence_in(args, opened)
-        played = _played(args, opened) if _has_source(args) else None
+        played = _played(args, opened) if options.has_source(args) else None
         write_report(out, played, opened, evidence)
     print(f"wrote {out}", file=sys.stderr)
     return 0
@@ -62,12 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _has_source(args: argparse.Namespace) -> bool:
-    return bool(args.synthetic or args.file or args.port or args.stdin)
-
-
 def _played(args: argparse.Namespace, opened: OpenBundle) -> Played:
-    source = options.source_of(args)
+    source = options.source_of(args, command=COMMAND)
     keep = Keep(columns=True, samples=True, by_the_second=True)
     if not isinstance(source, LinkSource):
         return play(source, opened, seconds=args.seconds, keep=keep, write=lambda line: None)

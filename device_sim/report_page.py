@@ -73,7 +73,7 @@ def page_of(heard: Heard | None, bundle: Bundle | None, evidence: Evidence) -> s
     return document(
         title,
         [top, nav, tag("main", *body, id="content"), foot],
-        scripts=("picture.js", "controls.js", "report.js") if heard else (),
+        scripts=("scales.js", "picture.js", "controls.js", "report.js") if heard else (),
     )
 
 
@@ -139,9 +139,8 @@ def _tiles(heard: Heard | None, bundle: Bundle | None, memory: Memory | None) ->
         yield _said_tile(lane)
     if heard is not None:
         yield _tile("heart rate", *heart_rate(heard.recording.beats_s))
-        flagged = [
-            f"{name} {share:.0%}" for name, share in heard.report.flag_shares.items() if share >= 0.005
-        ]
+        shares = heard.report.flag_shares.items()
+        flagged = [f"{name.replace('_', '-')} {share:.0%}" for name, share in shares if share >= 0.005]
         yield _tile("flagged columns", ", ".join(flagged) or "none", "", size="")
     budget = bundle.budget if bundle else None
     if heard is not None and heard.took_us.size:

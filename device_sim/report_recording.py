@@ -4,6 +4,7 @@ import base64
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,10 @@ from device_sim.replay import COLUMN_US
 from device_sim.rpeaks import RPeaks
 from device_sim.trace import Trace
 
-# What a page holds of each at most, whatever the recording: 7 MB of HTML where nothing can be compressed.
+# What a page holds of each at most, whatever the recording: 8 MB of HTML where nothing can be compressed.
 MAX_SAMPLES, MAX_COLUMNS, MAX_SAID = 1 << 20, 1 << 16, 1 << 16
 GAP_UV, LARGEST_UV = -32_768, 32_767  # of 16 bits, around the median: a rail leaves the picture
-N_HUES = 5  # the wanted word has the first
+N_HUES = 6  # the wanted word has the first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,15 +73,15 @@ def recording_of(trace: Trace, lanes: Sequence[Lane]) -> Recording:
     first_s = (-trace.delay_us - COLUMN_US / 2) / 1e6
     x_mv = np.where(np.isnan(x_uv), np.nan, x_uv / 1000.0)
     return Recording(
-        title=f"{trace.name}, lead {trace.lead}, {trace.rate_hz} Hz",
+        title=f"{Path(trace.name).name}, lead {trace.lead}, {trace.rate_hz} Hz",
         first_s=0.0,
         seconds=max(x_uv.size / trace.rate_hz, COLUMN_US / 1e6),
         x_uv=pairs,
         rate_hz=trace.rate_hz * (2 / pool if pool > 1 else 1),
         pool=pool,
         limits_mv=ecg_limits_mv(x_mv - np.nanmedian(x_mv), trace.rate_hz),
-        codes_ts_i8=_pooled(codes, each, np.maximum),
-        flags_u8=_pooled(flags, each, np.bitwise_or),
+        codes_ts_i8=pooled(codes, each, np.maximum),
+        flags_u8=pooled(flags, each, np.bitwise_or),
         column_s=COLUMN_US / 1e6 * each,
         columns_first_s=first_s,
         beats_s=peaks_s(trace),
@@ -147,7 +148,8 @@ def _extremes(x_uv: NDArray[np.int16]) -> tuple[NDArray[np.int16], int]:
     return np.stack([lowest, highest], axis=1).reshape(-1), pool
 
 
-def _pooled(values: NDArray[Any], each: int, join: np.ufunc) -> NDArray[Any]:
+def pooled(values: NDArray[Any], each: int, join: np.ufunc) -> NDArray[Any]:
+    """Every `each` of them joined into one."""
     return values if each == 1 else np.asarray(join.reduceat(values, np.arange(0, len(values), each), axis=0))
 
 

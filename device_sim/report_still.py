@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from device_sim.frontend import ROW_HF, ROW_LF, ROWS, WAVELET_ROWS, Flag, row_hz
 from device_sim.markup import Markup, joined, tag
-from device_sim.picture import DB_PER_CODE, TICKS_HZ, Lane, pooled_max, stretches
+from device_sim.picture import DB_PER_CODE, TICKS_HZ, Lane, stretches
 from device_sim.png import png_of
-from device_sim.report_recording import GAP_UV, Recording, hue_of
+from device_sim.report_recording import GAP_UV, Recording, hue_of, pooled
 
 WIDTH, LEFT, RIGHT = 1000, 70, 8
 WIDE = WIDTH - LEFT - RIGHT
@@ -128,12 +128,15 @@ def runs(lane: Lane) -> list[tuple[str, float, float]]:
 
 
 def _score(recording: Recording, lane: Lane, y: float) -> Markup:
-    marks, pen = [], "M"
+    marks, pen, last = [], "M", 0.0
     for one in lane.said:
         if one.score is None:
             pen = "M"
             continue
         x = _x(recording, one.start_s + one.seconds / 2)
+        if pen == "L" and x - last < 0.5:
+            continue  # nobody sees more
+        last = x
         marks.append(f"{pen}{x:.1f} {y + SCORE_HEIGHT * (1 - one.score):.1f}")
         pen = "L"
     line = tag("path", d="".join(marks), fill="none", stroke="var(--accent)", stroke_width=1.3)
@@ -141,7 +144,8 @@ def _score(recording: Recording, lane: Lane, y: float) -> Markup:
 
 
 def _scalogram(recording: Recording, y: float) -> Markup:
-    codes = pooled_max(recording.codes_ts_i8, max(1, -(-len(recording.codes_ts_i8) // (2 * WIDE))))
+    each = max(1, -(-len(recording.codes_ts_i8) // (2 * WIDE)))
+    codes = pooled(recording.codes_ts_i8, each, np.maximum)
     order = [ROW_HF, *range(WAVELET_ROWS), ROW_LF]
     levels = (codes[:, order].astype(np.float64) + 128) * DB_PER_CODE / recording.top_db
     indices = np.rint(255 * np.clip(levels, 0, 1)).astype(np.uint8)
@@ -168,12 +172,15 @@ def _scalogram(recording: Recording, y: float) -> Markup:
 
 def _flags(recording: Recording, y: float) -> Markup:
     boxes = []
+    each = max(1, -(-recording.flags_u8.size // WIDE))
+    flags = pooled(recording.flags_u8, each, np.bitwise_or)
+    column_s = recording.column_s * each
     for k, flag in enumerate(Flag):
         top = y + k * FLAG_HEIGHT
         boxes.append(_name(str(flag.name).lower().replace("_", "-"), top + FLAG_HEIGHT / 2))
-        for start, end in stretches((recording.flags_u8 & flag.value) != 0):
-            x = _x(recording, recording.columns_first_s + start * recording.column_s)
-            width = max(1.0, (end - start) * recording.column_s / recording.seconds * WIDE)
+        for start, end in stretches((flags & flag.value) != 0):
+            x = _x(recording, recording.columns_first_s + start * column_s)
+            width = max(1.0, (end - start) * column_s / recording.seconds * WIDE)
             boxes.append(
                 tag("rect", x=x, y=top + 1.5, width=width, height=FLAG_HEIGHT - 3, fill="var(--flag)")
             )

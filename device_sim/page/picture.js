@@ -5,48 +5,9 @@
 const FLAGS = ["rail", "flat", "lead-off", "warm-up", "clip", "gap"];
 const ROWS = 32, WAVELETS = 30, HF = 31, LF = 30, TOP_HZ = 61.44;
 const TICKS_HZ = [50, 20, 10, 5, 3];
-const STOPS = [[11, 11, 30], [58, 29, 110], [160, 44, 125], [240, 103, 92], [253, 233, 184]];
 const DB_PER_CODE = Math.log10(2);
 const GAP = -32768;  // in place of a sample that never came
 const LEAST_S = 0.5;  // no closer than this
-
-/* little-endian differences, deflated, in base64 */
-async function unpacked(text, Kind, stride = 1) {
-  const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  const values = new Kind(await new Response(stream).arrayBuffer());
-  for (let i = stride; i < values.length; i++) values[i] += values[i - stride];
-  return values;
-}
-
-function colourOf(level) {
-  const at = Math.min(Math.max(level, 0), 1) * (STOPS.length - 1), k = Math.min(Math.floor(at), STOPS.length - 2);
-  return STOPS[k].map((low, c) => Math.round(low + (STOPS[k + 1][c] - low) * (at - k)));
-}
-
-function lowerBound(values, wanted, n = values.length) {
-  let low = 0, high = n;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (values[middle] < wanted) low = middle + 1; else high = middle;
-  }
-  return low;
-}
-
-/* 1, 2 or 5 times a power of ten, so that about `n` of them fit */
-function stepOf(span, n) {
-  const raw = span / n, power = 10 ** Math.floor(Math.log10(raw));
-  return power * ([1, 2, 5, 10].find(f => f * power >= raw) || 10);
-}
-
-function clock(seconds, step) {
-  const s = Math.abs(seconds), sign = seconds < 0 ? "-" : "";
-  const digits = step >= 1 ? 0 : step >= 0.1 ? 1 : 2;
-  if (s < 60) return sign + s.toFixed(digits) + " s";
-  const whole = Math.floor(s / 60), rest = (s - 60 * whole).toFixed(digits).padStart(digits ? digits + 3 : 2, "0");
-  if (s < 3600) return `${sign}${whole}:${rest}`;
-  return `${sign}${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}:${rest}`;
-}
 
 class Picture {
   constructor(canvas, model) {
@@ -145,7 +106,7 @@ class Picture {
   }
 
   _axis() {
-    const pen = this.pen, [start, end] = this.view, step = stepOf(end - start, this.width / 90);
+    const pen = this.pen, [start, end] = this.view, step = timeStep(end - start, this.width / 90);
     const bottom = this.height - 26;
     pen.textBaseline = "top";
     for (let t = Math.ceil(start / step) * step; t <= end; t += step) {
@@ -177,7 +138,8 @@ class Picture {
       pen.stroke();
       pen.fillStyle = this.palette("--accent");
       const beats = this.model.beats, shown = this._range(beats);
-      const size = Math.min(4, Math.max(1.5, this.width / Math.max(1, shown[1] - shown[0]) / 3));
+      const size = Math.min(4, this.width / Math.max(1, shown[1] - shown[0]) / 3);
+      if (size < 1.2) return;  // beats nearer than that are one line
       for (let k = shown[0]; k < shown[1]; k++) {
         const x = this.xAt(beats[k]);
         pen.beginPath();
@@ -258,18 +220,37 @@ class Picture {
 
   _marks(pen, panel, lane, from, to) {
     const room = this.width / Math.max(1, to - from);
+    if (room < 4) return this._shares(pen, panel, lane, from, to);
     for (let k = from; k < to; k++) {
       const word = lane.word[k], hue = lane.hues[word], x = this.xAt(lane.start[k] + lane.length_s / 2);
       pen.fillStyle = this.palette(`--ink-${hue}`);
       const tall = hue ? panel.height : panel.height / 2;
       pen.fillRect(x - 1, panel.y + panel.height - tall, hue ? 2.5 : 1.5, tall);
-      const isAlone = room > pen.measureText(lane.words[word]).width + 10;
-      if (hue || isAlone) this._besideMark(pen, lane.words[word], x, panel, room);
+      const until = k + 1 < to ? this.xAt(lane.start[k + 1] + lane.length_s / 2) : this.left + this.width;
+      this._besideMark(pen, lane.words[word], hue, x, panel, until - x);
     }
   }
 
-  _besideMark(pen, words, x, panel, room) {
-    const shown = room > pen.measureText(words).width + 10 ? words : room > 14 ? words[0].toUpperCase() : "";
+  /* where beats are too many to tell apart: how many of them are called what */
+  _shares(pen, panel, lane, from, to) {
+    const bin = 4, order = lane.words.map((_word, k) => k).sort((a, b) => lane.hues[a] - lane.hues[b]);
+    for (let x = this.left, k = from; x < this.left + this.width; x += bin) {
+      const counts = new Array(order.length).fill(0), until = this.secondsAt(x + bin) - lane.length_s / 2;
+      let n = 0;
+      for (; k < to && lane.start[k] < until; k++, n++) counts[lane.word[k]]++;
+      let y = panel.y + panel.height;
+      for (const word of order) {
+        const height = n ? panel.height * counts[word] / n : 0;
+        pen.fillStyle = this.palette(`--ink-${lane.hues[word]}`);
+        pen.fillRect(x, y - height, bin, height);
+        y -= height;
+      }
+    }
+  }
+
+  _besideMark(pen, words, hue, x, panel, room) {
+    const isRoomy = room > pen.measureText(words).width + 8;
+    const shown = isRoomy ? words : hue && room > 14 ? words[0].toUpperCase() : "";
     pen.textAlign = "left";
     pen.textBaseline = "top";
     pen.fillText(shown, x + 4, panel.y);
@@ -284,7 +265,7 @@ class Picture {
       this._name(panel, at === 0.5 ? (this.left < 50 ? "score" : "score ½") : String(at), y);
     }
     this._inside(panel, pen => {
-      const radius = (to - from) * 5 < this.width ? 2.2 : 0;
+      const room = this.width / Math.max(1, to - from), radius = room > 5 ? 2.2 : lane.areBeats ? 0.8 : 0;
       pen.strokeStyle = pen.fillStyle = this.palette("--accent");
       pen.lineWidth = 1.3;
       pen.beginPath();
@@ -293,7 +274,7 @@ class Picture {
         if (lane.score[k] < 0) { isDown = false; continue; }
         const x = this.xAt(lane.start[k] + lane.length_s / 2);
         const y = panel.y + 3 + (panel.height - 6) * (1 - lane.score[k] / 1000);
-        if (isDown) pen.lineTo(x, y); else pen.moveTo(x, y);
+        if (isDown && !lane.areBeats) pen.lineTo(x, y); else pen.moveTo(x, y);
         isDown = true;
         if (radius) { pen.moveTo(x + radius, y); pen.arc(x, y, radius, 0, 7); pen.moveTo(x, y); }
       }
@@ -379,5 +360,3 @@ class Picture {
     return said.join(" · ");
   }
 }
-
-const COLOURS = Array.from({ length: 256 }, (_one, k) => [...colourOf(k / 255), 255]);

@@ -13,10 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: `apt install chromium`")
 PATIENCE_S = 20.0
 QUIET = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 
@@ -26,12 +23,20 @@ class Browser:
 
     def __init__(self, folder: str) -> None:
         assert CHROMIUM is not None
+        at = ("--remote-debugging-pipe", f"--user-data-dir={folder}", "about:blank")
         asked, self._ask = os.pipe()
         self._answers, answered = os.pipe()
+
+        def as_it_wants_them() -> None:
+            """It reads questions on 3 and answers on 4; both may be in use here."""
+            question, answer = os.dup(asked), os.dup(answered)
+            os.dup2(question, 3)
+            os.dup2(answer, 4)
+
         self._process = subprocess.Popen(
-            ["sh", "-c", f'exec "$@" 3<&{asked} 4>&{answered}', "sh", CHROMIUM, *QUIET]
-            + ["--remote-debugging-pipe", f"--user-data-dir={folder}", "about:blank"],
-            pass_fds=(asked, answered),
+            [CHROMIUM, *QUIET, *at],
+            close_fds=False,  # what Python opened is not inherited; 3 and 4 are
+            preexec_fn=as_it_wants_them,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
