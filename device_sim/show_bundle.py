@@ -23,6 +23,7 @@ SEEN = {
     InputKind.BEAT: "beat: the second around an R peak, its difference from the usual one, intervals",
     InputKind.BLIND: "blind: a second of the 128 Hz stream",
     InputKind.SIGNAL: "signal: 256 Hz",
+    InputKind.CODES: "codes: whatever its caller hands in",
 }
 
 
@@ -63,7 +64,7 @@ def facts(bundle: Bundle, memory: Memory) -> Iterator[tuple[str, str]]:
     """Name and value of everything worth a line."""
     graph = bundle.graph
     yield "bundle", f"{bundle.name} {bundle.digest}"
-    hop = "" if bundle.input is InputKind.BEAT else f", every {bundle.window.hop_us / 1e6:g} s"
+    hop = "" if bundle.input in (InputKind.BEAT, InputKind.CODES) else f", every {bundle.window.hop_us / 1e6:g} s"
     yield "input", SEEN[bundle.input] + hop
     yield "labels", ", ".join(bundle.labels.names)
     yield from _verdict_facts(bundle)
