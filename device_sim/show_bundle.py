@@ -64,7 +64,11 @@ def facts(bundle: Bundle, memory: Memory) -> Iterator[tuple[str, str]]:
     """Name and value of everything worth a line."""
     graph = bundle.graph
     yield "bundle", f"{bundle.name} {bundle.digest}"
-    hop = "" if bundle.input in (InputKind.BEAT, InputKind.CODES) else f", every {bundle.window.hop_us / 1e6:g} s"
+    hop = (
+        ""
+        if bundle.input in (InputKind.BEAT, InputKind.CODES)
+        else f", every {bundle.window.hop_us / 1e6:g} s"
+    )
     yield "input", SEEN[bundle.input] + hop
     yield "labels", ", ".join(bundle.labels.names)
     yield from _verdict_facts(bundle)

@@ -58,7 +58,7 @@ def _card(path: Path, graph: Graph) -> str:
     lines = [
         f"# {graph.name}",
         "",
-        f"Read from `{path.name}`, somebody else's network; nothing is known here of its data or its accuracy.",
+        f"Read from `{path.name}`, somebody else's network: nothing is known of its data and its accuracy.",
         f"{facts(graph)}.",
         "",
         "| | name | shape, channels last | scale | zero point |",

@@ -34,6 +34,8 @@ def constants_in(file: Any) -> dict[str, Constant]:
 def _values(one: Any, name: str) -> NDArray[Any]:
     if one.data_location == TensorProto.EXTERNAL or one.external_data:
         raise ContractError(f"{name[:80]!r}: expected its values in the file, got the name of another one")
+    if min(one.dims, default=0) < 0:
+        raise ContractError(f"{name[:80]!r}: expected lengths of 0 or more, got {one.dims[:8]}")
     if int(np.prod(one.dims, dtype=object)) > MAX_ELEMENTS:
         raise ContractError(
             f"{name[:80]!r}: expected at most {MAX_ELEMENTS} elements, got {list(one.dims)[:8]}"
