@@ -2,17 +2,20 @@
 
 import argparse
 import shutil
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import board_cost
-from benchmarks.mcu import check, device
+from benchmarks.mcu import check, device, link, qemu
 from benchmarks.mcu.image import COMPILERS, ZIG
+from benchmarks.mcu.serve import serve
 from benchmarks.mcu.targets import target
 from benchmarks.sheet import sheet
 from device_sim.contract.bundle import read_bundle
 from device_sim.contract.errors import ContractError
+from device_sim.link_serve import KINDS, open_stand
 from device_sim.options import OneLineParser
 
 EPILOG = """\
@@ -30,6 +33,8 @@ def main(argv: Sequence[str]) -> int:
             return _build(args)
         case "cost":
             return _cost(args)
+        case "link":
+            return _link(args)
         case _:
             return _check(args)
 
@@ -67,6 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     cost = command("cost", "memory, modelled load, delays and battery days on a board")
     cost.add_argument("--heart-rate", type=float, default=70.0, metavar="BPM", help="default: 70")
     cost.add_argument("--battery", type=float, default=225.0, metavar="MAH", help="default: 225, a CR2032")
+    linked = command("link", "an emulated Cortex-M4 with this bundle on a port, to run and to verify")
+    where = linked.add_mutually_exclusive_group(required=True)
+    where.add_argument("--port", help=KINDS)
+    where.add_argument("--out", type=Path, metavar="FILE", help="its image, for QEMU's mps2-an386")
     command("check", "every vector on every emulated core, against this machine's bytes")
     return parser
 
@@ -83,8 +92,7 @@ def _boards() -> int:
 
 
 def _build(args: argparse.Namespace) -> int:
-    if args.out is not None and (args.out.is_dir() or not args.out.absolute().parent.is_dir()):
-        raise ContractError(f"{args.out}: expected a file in a folder that exists")
+    _check_out(args.out)
     board, bundle = board_cost.board_named(args.board), read_bundle(args.bundle)
     if not board.core:
         raise ContractError(f"{board.name}: no compiler here builds for its cores")
@@ -108,6 +116,11 @@ def _build(args: argparse.Namespace) -> int:
     return 0
 
 
+def _check_out(out: Path | None) -> None:
+    if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
+        raise ContractError(f"{out}: expected a file in a folder that exists")
+
+
 def _keep(path: Path, out: Path | None) -> None:
     if out is not None:
         shutil.copyfile(path, out)
@@ -120,6 +133,26 @@ def _cost(args: argparse.Namespace) -> int:
         raise ContractError("wristlead mcu cost: expected 20..250 beats a minute and a battery above 0 mAh")
     cost = board_cost.measure(bundles, board, heart_rate_bpm=args.heart_rate, compiler=args.compiler)
     print(board_cost.text(cost, args.battery))
+    return 0
+
+
+def _link(args: argparse.Namespace) -> int:
+    _check_out(args.out)
+    bundle = read_bundle(args.bundle)
+    with tempfile.TemporaryDirectory() as folder:
+        if args.out is not None:
+            built = link.build(bundle, Path(folder), compiler=args.compiler, ticks_hz=link.MPS2_HZ)
+            _keep(built.path, args.out)
+            print(qemu.link_command(args.out))
+            return 0
+        stand = open_stand(args.port, baud=link.BAUD)
+        try:
+            board = link.Board(link.build(bundle, Path(folder), compiler=args.compiler))
+            if stand.address is not None:
+                print(f"a board at {stand.address}: --port {stand.address}", file=sys.stderr, flush=True)
+            serve(board, stand)
+        finally:
+            stand.close()
     return 0
 
 

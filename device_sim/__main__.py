@@ -23,7 +23,6 @@ class Room:
 CHECKOUT = "in a checkout of wristlead: pip install -c constraints.txt -e"
 ROOMS = {
     "run": Room(module="device_sim.cli", summary="stream an ECG through the front end"),
-    "report": Room(module="device_sim.report", summary="one page about a bundle and a recording"),
     "send": Room(module="device_sim.send", summary="play a recording on a port, as a device would"),
     "simulate-device": Room(
         module="device_sim.simulated_device", summary="a device without hardware, on a pty or TCP port"

@@ -15,16 +15,17 @@ from device_sim.plan import Plan
 from device_sim.program import Op
 
 ARRAYS = ("weight", "bias", "by_q31", "by_shift")  # fields of struct wl_op that are pointers
+FIELDS = (*ARRAYS, "row")  # of struct wl_constant
 ROW = struct.Struct("<9i11hB")  # the other fields, without a hole between them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Constant:
-    """An array in flash, or the numbers of a row of the operator table (field: None)."""
+    """An array in flash, or the numbers of a row of the operator table."""
 
     name: str
     row: int
-    field: str | None
+    field: str  # one of FIELDS
     raw: bytes
 
 
@@ -52,7 +53,7 @@ def constants_on_board(graph: Graph, ops: Sequence[Op]) -> tuple[Constant, ...]:
                 name=name, row=row, field=field, raw=array.astype(array.dtype.newbyteorder("<")).tobytes()
             )
         name = f"{op.name}/row {row}"
-        found[name] = Constant(name=name, row=row, field=None, raw=_numbers(op))
+        found[name] = Constant(name=name, row=row, field="row", raw=_numbers(op))
     return tuple(found.values())
 
 

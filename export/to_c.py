@@ -4,7 +4,6 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +13,17 @@ from device_sim.contract.bundle import Bundle
 from device_sim.contract.errors import ContractError
 from device_sim.contract.graph import Graph
 from device_sim.contract.operators import Linear
+from device_sim.on_board import arrays_of
 from device_sim.plan import Plan, plan
 from device_sim.program import Op, OpKind, program
+from export.about import about_text
+from export.c_text import c_array, c_note, c_quoted
 
 FIRMWARE = Path(__file__).resolve().parent.parent / "firmware"
 TFLITE = "model.tflite"  # of a bundle
 NOT_FOR_DEVICES = {"sizes.c"}  # for callers that do not compile wl.h
 N_VECTORS = 4
 VECTOR_SEED = 20261123
-NUMBERS_A_LINE = 16
 C_TYPES = {"int8": "int8_t", "int32": "int32_t"}
 
 
@@ -68,21 +69,10 @@ def _texts(bundle: Bundle, memory: Plan) -> Iterator[tuple[str, str]]:
         yield from _tflm(bundle)
 
 
-def _note(bundle: Bundle, what: str) -> str:
-    return f"/* Written by export.to_c from bundle {bundle.digest[:12]}: {what}. Do not edit. */\n"
-
-
-def _array(kind: str, name: str, values: NDArray[Any]) -> str:
-    numbers = values.ravel().tolist()
-    rows = (numbers[at : at + NUMBERS_A_LINE] for at in range(0, len(numbers), NUMBERS_A_LINE))
-    body = ",\n".join("    " + ", ".join(map(str, row)) for row in rows)
-    return f"{kind} {name}[{len(numbers)}] = {{\n{body}\n}};\n"
-
-
 def _header(bundle: Bundle, memory: Plan) -> str:
     graph = bundle.graph
     lines = [
-        _note(bundle, f"the network {bundle.name}"),
+        c_note(bundle, f"the network {bundle.name}"),
         "#ifndef WL_MODEL_H",
         "#define WL_MODEL_H",
         "",
@@ -119,39 +109,26 @@ def _header(bundle: Bundle, memory: Plan) -> str:
 def _model(bundle: Bundle, memory: Plan) -> str:
     ops = program(bundle.graph, memory)
     layouts = {one.name: one for one in bundle.graph.operators if isinstance(one, Linear)}
-    parts = [_note(bundle, f"the network {bundle.name}"), '#include "wl_model.h"\n']
+    parts = [c_note(bundle, f"the network {bundle.name}"), '#include "wl_model.h"\n']
     for k, op in enumerate(ops):
         of = layouts.get(op.name)
         what = of.weight if of else f"table of {op.name}"
-        for field, array in _arrays(op):
+        for field, array in arrays_of(op):
             kind = f"static const {C_TYPES[array.dtype.name]}"
-            note = _note(bundle, what if field == "weight" else f"{field} of {op.name}")
-            parts.append(note + _array(kind, f"op{k}_{field}", array))
+            note = c_note(bundle, what if field == "weight" else f"{field} of {op.name}")
+            parts.append(note + c_array(kind, f"op{k}_{field}", array))
     rows = ",\n".join(_row(k, op) for k, op in enumerate(ops))
     parts.append(f"static const struct wl_op ops[{len(ops)}] = {{\n{rows}\n}};\n")
     parts.append(f"const struct wl_graph wl_model = {{ops, {len(ops)}, WL_MODEL_ARENA_BYTES}};\n")
-    labels = ", ".join(_quoted(label) for label in bundle.labels.names)
+    labels = ", ".join(c_quoted(label) for label in bundle.labels.names)
     parts.append(f"const char *const wl_model_labels[WL_MODEL_LABELS] = {{{labels}}};\n")
     return "\n".join(parts)
-
-
-def _quoted(text: str) -> str:
-    """A C string; whatever is not plain goes in as octal bytes."""
-    plain = set(map(ord, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _-+.,:()"))
-    return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text.encode()) + '"'
-
-
-def _arrays(op: Op) -> Iterator[tuple[str, NDArray[Any]]]:
-    for field in ("weight", "bias", "by_q31", "by_shift"):
-        array = getattr(op, field)
-        if array is not None:
-            yield field, array
 
 
 def _row(k: int, op: Op) -> str:
     """One operator, every field by its name."""
     numbers = {
-        **{field: f"op{k}_{field}" for field, _ in _arrays(op)},
+        **{field: f"op{k}_{field}" for field, _ in arrays_of(op)},
         **{"x": op.x, "y": op.y, "out": op.out},
         **dict(zip(("in_h", "in_w", "in_c"), op.in_hwc, strict=True)),
         **dict(zip(("out_h", "out_w", "out_c"), op.out_hwc, strict=True)),
@@ -178,11 +155,11 @@ def vectors(graph: Graph) -> tuple[dict[str, NDArray[np.int8]], dict[str, NDArra
 
 def _vectors(bundle: Bundle) -> str:
     inputs, outputs = vectors(bundle.graph)
-    parts = [_note(bundle, f"{N_VECTORS} seeded windows and the logits of the integer twin")]
+    parts = [c_note(bundle, f"{N_VECTORS} seeded windows and the logits of the integer twin")]
     parts.append(f"#define N_VECTORS {N_VECTORS}\n")
     for kind, values in (("in", inputs), ("out", outputs)):
         for k, codes in enumerate(values.values()):
-            parts.append(_array("static const int8_t", f"vector_{kind}{k}", codes))
+            parts.append(c_array("static const int8_t", f"vector_{kind}{k}", codes))
         parts.append(_ends(kind, len(values)))
     return "\n".join(parts)
 
@@ -199,17 +176,22 @@ def _rows_of_ends(kind: str, numbers: Iterable[int]) -> Iterator[str]:
         yield f"    {{vector_{kind}{k}, {macro}, {macro}_BYTES}}"
 
 
+def about(bundle: Bundle) -> str:
+    """wl_about.h, which firmware/ports/link is built with."""
+    return about_text([bundle])
+
+
 def _tflm(bundle: Bundle) -> Iterator[tuple[str, str]]:
     """The TensorFlow Lite file as TensorFlow Lite Micro's examples take it; nothing else here needs it."""
     name = bundle.name.replace("-", "_")
     file = bundle.files[TFLITE]
     array = f"g_{name}_model_data"
-    note = _note(bundle, "model.tflite for TensorFlow Lite Micro")
+    note = c_note(bundle, "model.tflite for TensorFlow Lite Micro")
     yield (
         f"tflm/{name}_model_data.h",
         f"{note}#pragma once\n\nextern const unsigned char {array}[];\nextern const int {array}_len;\n",
     )
-    data = _array("alignas(16) const unsigned char", array, np.frombuffer(file, np.uint8))
+    data = c_array("alignas(16) const unsigned char", array, np.frombuffer(file, np.uint8))
     yield (
         f"tflm/{name}_model_data.cc",
         f'{note}#include "{name}_model_data.h"\n\n{data}\nconst int {array}_len = {len(file)};\n',

@@ -52,6 +52,7 @@ class Counter(Protocol):
     def forget(self) -> None: ...
     @property
     def executed(self) -> int: ...
+    def stop_at(self, executed: int) -> None: ...
     def places(self) -> Iterator[tuple[Place, Times]]: ...
 
 
@@ -157,6 +158,9 @@ class NativeCounter:
         ctypes.memset(self._cells, 0, ctypes.sizeof(self._cells))
         self._hook.n_used = self._hook.executed = self._hook.region = self._hook.caller = 0
 
+    def stop_at(self, executed: int) -> None:
+        self._hook.limit = executed
+
     @property
     def executed(self) -> int:
         if self._hook.is_full:
@@ -181,6 +185,13 @@ class PythonCounter:
     _caller: int = 0
     _region: int = 0
     _end: int = 0
+    _limit: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._limit = self.layout.limit
+
+    def stop_at(self, executed: int) -> None:
+        self._limit = executed
 
     def attach(self, uc: Any) -> None:
         from unicorn import UC_HOOK_BLOCK
@@ -213,7 +224,7 @@ class PythonCounter:
         if (address, size) not in self._lengths:
             self._lengths[address, size] = count_instructions(self.layout.code[at : at + size])
         self.executed += self._lengths[address, size]
-        if self.executed >= self.layout.limit:
+        if self.executed >= self._limit:
             uc.emu_stop()
 
 

@@ -26,6 +26,14 @@ class Witness:
     instructions: int  # from main to wl_halt
 
 
+def link_command(image: Path, port: int = 5555) -> str:
+    """What runs an image of firmware/ports/link, its UART on a TCP port of this machine."""
+    return (
+        f"{SYSTEM} -M mps2-an386 -nographic -monitor none "
+        f"-serial tcp:127.0.0.1:{port},server,nowait -kernel {image}"
+    )
+
+
 def is_installed() -> bool:
     return shutil.which(SYSTEM) is not None
 
