@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import drive
 from benchmarks.mcu import cycles, device
 from benchmarks.mcu.cycles import Interval
 from benchmarks.mcu.emulator import Emulator
@@ -76,7 +77,12 @@ def memory_of(board: Board) -> Memory:
 
 
 def measure(
-    bundles: Sequence[Bundle], board: Board, *, heart_rate_bpm: float = 70.0, compiler: str = ZIG
+    bundles: Sequence[Bundle],
+    board: Board,
+    *,
+    heart_rate_bpm: float = 70.0,
+    rate_hz: int = device.RATE_HZ,
+    compiler: str = ZIG,
 ) -> BoardCost:
     """Counts a stretch of ECG on the core and turns it into cycles; each bundle has a run of its own."""
     model = cycles.model_of(board.core)
@@ -84,9 +90,9 @@ def measure(
     stages: dict[str, Interval] = {}
     for bundle in bundles:
         with tempfile.TemporaryDirectory() as folder:
-            built = device.build(bundle, Path(folder), target(board.core), compiler=compiler)
+            built = device.build(bundle, Path(folder), target(board.core), compiler=compiler, rate_hz=rate_hz)
             emulator = Emulator(built)
-            stream = device.run(built, device.ecg(STREAM_S, heart_rate_bpm), emulator)
+            stream = device.run(built, drive.ecg(rate_hz, STREAM_S, heart_rate_bpm), emulator)
         regions = cycles.histograms(emulator)
         spent = {
             stage: cycles.cycles(regions[k], model) + cycles.stalls(regions[k], board.flash)
@@ -170,22 +176,28 @@ def text(cost: BoardCost, battery_mah: float) -> str:
             delays,
         ),
     ]
-    return "\n".join([*lines, *_energy(cost, battery_mah)])
+    return "\n".join([*lines, *energy(board, cost.load, battery_mah)])
 
 
-def _energy(cost: BoardCost, battery_mah: float) -> list[str]:
-    power = cost.board.power
+def energy(board: Board, load: Interval, battery_mah: float) -> list[str]:
+    """Of the core alone, from what its file says it draws."""
+    power = board.power
     if power is None:
         return ["energy                      not known: the board's file names no currents"]
-    low, high = min(cost.load.low, 1), min(cost.load.high, 1)
+    low, high = min(load.low, 1), min(load.high, 1)
     state = "" if power.is_checked else "; recalled, not looked up again"
-    days = f"{power.days(battery_mah, high):,.0f} - {power.days(battery_mah, low):,.0f} days"
+    currents = _span(power.mean_ua(low), power.mean_ua(high), ",.1f")
+    days = _span(power.days(battery_mah, high), power.days(battery_mah, low), ",.0f")
     return [
-        f"mean current, what if       {power.mean_ua(low):,.1f} - {power.mean_ua(high):,.1f} uA at "
-        f"{power.supply_mv / 1000:g} V: the core alone",
-        f"a battery, what if          {days} from {battery_mah:g} mAh: no radio, no analogue front end",
+        f"mean current, what if       {currents} uA at {power.supply_mv / 1000:g} V: the core alone",
+        f"a battery, what if          {days} days from {battery_mah:g} mAh: no radio, no analogue front end",
         f"currents from               {power.source}{state}",
     ]
+
+
+def _span(low: float, high: float, shape: str) -> str:
+    """Two ends, or one number where they are the same."""
+    return f"{low:{shape}}" if low == high else f"{low:{shape}} - {high:{shape}}"
 
 
 def _pair(interval: Interval) -> tuple[str, str]:

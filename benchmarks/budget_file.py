@@ -11,6 +11,7 @@ from device_sim.contract.fields import Fields
 
 FORMAT = 1
 LIMITED = ("instructions", "device_instructions", "flash_bytes", "ram_bytes", "arena_bytes", "stack_bytes")
+REALTIME = ("load_percent", "core_ms", "ring_samples", "mean_ua")
 LARGEST = 2**53
 EXAMPLE = "see examples/ci/budget.toml"
 
@@ -22,6 +23,7 @@ class BudgetFile:
     limits: Mapping[str, Mapping[str, int]]  # core -> metric -> at most
     accuracy: Mapping[str, float]  # "AUC on external-dev, 5 s" -> at least
     tolerance_percent: Mapping[str, float]  # metric -> above the baseline; 0 where it is not named
+    realtime: Mapping[str, float]  # of `wristlead replay` -> at most
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -50,6 +52,7 @@ def read_budget(path: Path) -> BudgetFile:
     if not limits:
         raise ContractError(f"{path}: limits: expected a core, such as [limits.cortex-m4]; {EXAMPLE}")
     accuracy = _numbers(top, "accuracy")
+    realtime = _numbers(top, "realtime")
     tolerance = _numbers(top, "tolerance_percent")
     top.done()
     for name, percent in tolerance.items():
@@ -58,7 +61,10 @@ def read_budget(path: Path) -> BudgetFile:
                 f"{path}: tolerance_percent: expected at least 0 for one of {', '.join(LIMITED)}, layers "
                 f"or an accuracy, got {name!r} = {percent:g}"
             )
-    return BudgetFile(limits=limits, accuracy=accuracy, tolerance_percent=tolerance)
+    for name in realtime:
+        if name not in REALTIME:
+            raise ContractError(f"{path}: realtime: expected one of {', '.join(REALTIME)}, got {name[:40]!r}")
+    return BudgetFile(limits=limits, accuracy=accuracy, tolerance_percent=tolerance, realtime=realtime)
 
 
 def _known(name: str, where: str) -> str:

@@ -77,6 +77,11 @@ ROOMS = {
         summary="images, cost and checks on microcontrollers",
         install=f"{CHECKOUT} '.[mcu]'",
     ),
+    "replay": Room(
+        module="benchmarks.realtime_cli",
+        summary="a recording in real time on a modelled board",
+        install=f"{CHECKOUT} '.[mcu]'",
+    ),
     "gate": Room(
         module="benchmarks.gate_cli",
         summary="hold a bundle's cost against a budget",
