@@ -5,7 +5,7 @@ side is opened for one thing, how far integers are from the real numbers they st
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -24,10 +24,13 @@ from training.jobs import Workers
 from training.metrics import confusion, fit_temperature
 from training.options import CACHE, data_folder
 from training.progress import teller
-from training.protocols.external import CLEAN_ENOUGH, MITBIH, SINGLE, validation_of
+from training.protocols.external import CLEAN_ENOUGH, validation_of
 from training.protocols.external_report import ExternalMetrics
+from training.protocols.integers import judge_integers, threshold_of
+from training.protocols.integers_report import PROTOCOL as ON_EXTERNAL_TEST
+from training.protocols.integers_report import render as render_integers
 from training.protocols.verdict_rule import VerdictRule
-from training.provenance import digest_of_file
+from training.provenance import digest_of_file, write_json
 from training.quality_metrics import ranked, roc_auc
 from training.quality_recipe import ExternalRecipe
 from training.quality_set import make_set
@@ -74,6 +77,7 @@ class Finished:
     """A trained net with what stands between its logits and an answer."""
 
     recipe: ExternalRecipe | BeatRecipe | BlindRecipe
+    seed: int
     weights: Path
     side: str  # which recordings judge it
     thresholds: Mapping[str, float]  # of each output: a logit above is a yes
@@ -94,17 +98,12 @@ def finished(folder: Path, seed: int) -> Finished:
     if isinstance(recipe, ExternalRecipe):
         metrics = read_metrics(folder / METRICS)
         assert isinstance(metrics, ExternalMetrics)
-        scorer = f"{recipe.net} s{seed}"
-        threshold = next(
-            one.logit
-            for one in metrics.thresholds
-            if (one.scorer, one.view, one.chosen_on) == (scorer, SINGLE, MITBIH)
-        )
         return Finished(
             recipe=recipe,
+            seed=seed,
             weights=weights,
             side="external-dev",
-            thresholds={CLEAN: threshold},
+            thresholds={CLEAN: threshold_of(metrics, seed)},
             temperatures={},
             named_from={},
             data={},
@@ -117,6 +116,7 @@ def finished(folder: Path, seed: int) -> Finished:
         thresholds[RHYTHM] = rule.rhythm
     return Finished(
         recipe=recipe,
+        seed=seed,
         weights=weights,
         side="DS2",
         thresholds=thresholds,
@@ -187,14 +187,49 @@ def log_comparison(one: Finished) -> None:
         log_opening(RESULTS / OPENINGS, recipe=one.recipe.name, protocol=COMPARISON, weights_sha256=[digest])
 
 
+def on_external_test(
+    one: Finished,
+    said: Callable[[Mapping[str, I8]], NDArray[np.float64]],
+    *,
+    graph_sha256: str,
+    calibration: Path,
+    data: Path | None,
+) -> str:
+    """A quality net's integers where its real numbers were judged; logged, and written beside the weights.
+
+    said            The integers' logits of windows, in their real worth
+    """
+    folder, recipe = one.weights.parent, one.recipe
+    if not isinstance(recipe, ExternalRecipe):
+        raise ContractError(
+            f"{folder}: --external-test: expected a quality net, got {recipe.protocol}; DS2 needs no option"
+        )
+    metrics = judge_integers(
+        recipe,
+        one.weights,
+        one.seed,
+        lambda codes_st_i8: said({IMAGE: _column_by_column(codes_st_i8)}),
+        one.thresholds[CLEAN],
+        graph_sha256,
+        _workshop(data),
+    )
+    log_opening(
+        RESULTS / OPENINGS,
+        recipe=recipe.name,
+        protocol=ON_EXTERNAL_TEST,
+        weights_sha256=[digest_of_file(one.weights)],
+        rule=calibration,
+    )
+    write_json(folder / f"external-test-int8-s{one.seed}.json", metrics)
+    return render_integers(metrics)
+
+
 def windows_of(one: Finished, part: Part, data: Path | None = None) -> Windows:
     """The windows of one part.
 
     data            Folder that holds the sets; without, the one that the environment names
     """
-    workshop = Workshop(
-        data=data_folder(data), cache=Cache(CACHE.resolve()), workers=Workers(), tell=teller(sys.stderr)
-    )
+    workshop = _workshop(data)
     match one.recipe:
         case ExternalRecipe():
             return _quality(one.recipe, part, workshop)
@@ -202,6 +237,12 @@ def windows_of(one: Finished, part: Part, data: Path | None = None) -> Windows:
             return _part_of_ds1(one, part, _beats(one, part, workshop), workshop)
         case BlindRecipe():
             return _part_of_ds1(one, part, _seconds(one, part, workshop), workshop)
+
+
+def _workshop(data: Path | None) -> Workshop:
+    return Workshop(
+        data=data_folder(data), cache=Cache(CACHE.resolve()), workers=Workers(), tell=teller(sys.stderr)
+    )
 
 
 def _quality(recipe: ExternalRecipe, part: Part, workshop: Workshop) -> Windows:
@@ -229,14 +270,18 @@ def _quality(recipe: ExternalRecipe, part: Part, workshop: Workshop) -> Windows:
 
 
 def _images(codes_st_i8: I8, is_rather_clean: NDArray[np.bool_], is_clean: NDArray[np.bool_]) -> Windows:
-    """[n, 32, 80] as the device keeps it, column by column: [n, 80, 32, 1]."""
     return Windows(
-        inputs={IMAGE: np.ascontiguousarray(codes_st_i8.transpose(0, 2, 1))[..., None]},
+        inputs={IMAGE: _column_by_column(codes_st_i8)},
         truths={CLEAN: is_rather_clean.astype(np.int8)},
         verdict=is_clean.astype(np.int8),
         recording=np.zeros(len(is_clean), np.int64),
         names=("noise bench",),
     )
+
+
+def _column_by_column(codes_st_i8: I8) -> I8:
+    """[n, 32, 80] as the device keeps it: [n, 80, 32, 1]."""
+    return np.ascontiguousarray(codes_st_i8.transpose(0, 2, 1))[..., None]
 
 
 def _beats(one: Finished, part: Part, workshop: Workshop) -> Windows:

@@ -14,6 +14,9 @@ from training.protocols.external_report import ExternalMetrics
 from training.protocols.external_report import render as render_external
 from training.protocols.gating_report import GatingMetrics
 from training.protocols.gating_report import render as render_gating
+from training.protocols.integers_report import PROTOCOL as INTEGERS
+from training.protocols.integers_report import IntegerMetrics
+from training.protocols.integers_report import render as render_integers
 from training.protocols.nst_report import NstMetrics
 from training.protocols.nst_report import render as render_nst
 from training.protocols.paper_report import PaperMetrics
@@ -33,7 +36,15 @@ EXTERNAL_TEST = "external-test.json"  # written once per final net
 IN_DOMAIN, IN_DOMAIN_DEV, NST = "in-domain.json", "in-domain-dev.json", "nst.json"
 GATING_DS2 = "gating-ds2.json"
 OPENINGS = "openings.jsonl"  # beside the results folders: every look at a test side, once per final net
-Metrics = PersonalMetrics | StrangerMetrics | ExternalMetrics | NstMetrics | PaperMetrics | GatingMetrics
+Metrics = (
+    PersonalMetrics
+    | StrangerMetrics
+    | ExternalMetrics
+    | IntegerMetrics
+    | NstMetrics
+    | PaperMetrics
+    | GatingMetrics
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +103,8 @@ def read_metrics(path: Path) -> Metrics:
         return build(PersonalMetrics, without_nulls(table), where=str(path))
     if table.get("protocol") == "paper-000":
         return build(PaperMetrics, without_nulls(table), where=str(path))
+    if table.get("protocol") == INTEGERS:
+        return build(IntegerMetrics, without_nulls(table), where=str(path))
     if table.get("protocol") == "nst":
         return build(NstMetrics, without_nulls(table), where=str(path))
     if table.get("protocol") == "gating":
@@ -104,7 +117,12 @@ def read_metrics(path: Path) -> Metrics:
 def tables_of(folder: Path) -> str:
     """Every table of a results folder, from what is written there."""
     once = (METRICS, EXTERNAL_TEST, IN_DOMAIN_DEV, IN_DOMAIN, NST, GATING_DS2)
-    named = (*(folder / name for name in once), *sorted(folder.glob("p?-*.json")))
+    others = (
+        path
+        for pattern in ("external-test-int8-s*.json", "p?-*.json")
+        for path in sorted(folder.glob(pattern))
+    )
+    named = (*(folder / name for name in once), *others)
     files = [path for path in named if path.exists()]
     if not files:
         raise StreamError(f"{folder}: expected {METRICS}, there is nothing; `wristlead train` writes it")
@@ -120,6 +138,8 @@ def render(metrics: Metrics) -> str:
         return render_nst(metrics)
     if isinstance(metrics, GatingMetrics):
         return render_gating(metrics)
+    if isinstance(metrics, IntegerMetrics):
+        return render_integers(metrics)
     return render_external(metrics) if isinstance(metrics, ExternalMetrics) else render_strangers(metrics)
 
 

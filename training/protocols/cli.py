@@ -19,6 +19,8 @@ from training.protocols.nst import judge_nst
 from training.protocols.paper_opening import open_papers_table
 from training.protocols.strangers import judge_adapted, judge_strangers
 from training.protocols.strangers_report import StrangerMetrics
+from training.protocols.trade_off import read_trade_off, trade_off_picture
+from training.protocols.trade_off import render as render_trade_off
 from training.protocols.verdict_rule import VerdictRule
 from training.provenance import digest_of_file, write_json
 from training.quality_recipe import ExternalRecipe
@@ -62,12 +64,25 @@ recording, tuned on the other four; in_domain-dev: on external-dev alone, which 
 
 def main(argv: Sequence[str]) -> int:
     parser = OneLineParser(prog="wristlead evaluate", description=__doc__, epilog=EPILOG, allow_abbrev=False)
-    parser.add_argument("checkpoint", type=Path, help="results folder, or a .safetensors in one")
+    parser.add_argument(
+        "checkpoint",
+        type=Path,
+        nargs="+",
+        help="results folder, or a .safetensors in one; many with --picture",
+    )
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE", help="AUC against MAC of the folders' quality nets (.png)"
+    )
     parser.add_argument("--protocol", choices=PROTOCOLS, help="which test side to open")
     parser.add_argument("--openings", type=Path, default=RESULTS / OPENINGS, help="log of openings")
     add_options(parser)
     arguments = parser.parse_args(argv)
-    folder = arguments.checkpoint if arguments.checkpoint.is_dir() else arguments.checkpoint.parent
+    if arguments.picture is not None:
+        return _picture(arguments.picture, arguments.checkpoint, arguments.protocol)
+    if len(arguments.checkpoint) > 1:
+        raise ContractError(f"{parser.prog}: expected one CHECKPOINT without --picture, got more")
+    (checkpoint,) = arguments.checkpoint
+    folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
     if arguments.protocol is None:
         print(tables_of(folder))
         return 0
@@ -77,7 +92,7 @@ def main(argv: Sequence[str]) -> int:
         workshop = workshop_of(arguments, teller(sys.stderr))
         print(render(open_papers_table(folder, recipe, arguments.protocol, arguments.openings, workshop)))
         return 0
-    weights = _weights(arguments.checkpoint, recipe)
+    weights = _weights(checkpoint, recipe)
     workshop = workshop_of(arguments, teller(sys.stderr))
     metrics: Metrics
     rule: Path | None = None
@@ -102,6 +117,19 @@ def main(argv: Sequence[str]) -> int:
         assert isinstance(metrics, ExternalMetrics)
         roc_picture(folder / "roc-test.png", metrics)
     print(render(metrics))
+    return 0
+
+
+def _picture(path: Path, folders: Sequence[Path], protocol: str | None) -> int:
+    """From what is written down: nothing is opened."""
+    if protocol is not None:
+        raise ContractError("wristlead evaluate: --picture: expected it without --protocol")
+    if path.suffix != ".png":
+        raise ContractError(f"{path}: --picture: expected a .png")
+    found = read_trade_off(folders)
+    trade_off_picture(path, found)
+    print(render_trade_off(found))
+    print(f"wrote {path}", file=sys.stderr)
     return 0
 
 

@@ -1,6 +1,6 @@
 """What an external judgement of quality nets found, as figures one can print again."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ from training.quality_metrics import (
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Measure = Callable[[Floats | None], float]  # a figure, with recordings weighing as often as they were drawn
 KINDS = ("normal", "af", "other")
 CONTEXT = 3  # windows a device looks back over: 15 s
 NOBODY = "nobody"  # chose a threshold of 0: noisy and clean windows taught equally often
@@ -141,7 +142,7 @@ def row_of(
         measures[f"Sp at Se {sensitivity}"] = _at(rank, sensitivity)
     measures["AUPRC noisy"] = lambda weights: noisy_precision_area(rank, weights)
     for chooser, threshold in thresholds.items():
-        measures[f"BA, {chooser}"] = _accuracy(view, threshold)
+        measures[f"BA, {chooser}"] = accuracy_of(view, threshold)
     figures = [_figure(name, measure, view, n_recordings, n_resamples) for name, measure in measures.items()]
     for chooser, threshold in thresholds.items():
         found = confusion(view.is_clean, view.scores > threshold)
@@ -173,7 +174,7 @@ def _at(rank: Ranked, sensitivity: float) -> Any:
     return lambda weights: specificity_at(rank, sensitivity, weights)
 
 
-def _accuracy(view: View, threshold: float) -> Any:
+def accuracy_of(view: View, threshold: float) -> Measure:
     """Balanced accuracy where each recording's windows weigh as often as it was drawn."""
     passes = view.scores > threshold
 
@@ -207,9 +208,8 @@ def render(metrics: ExternalMetrics) -> str:
         "clean is positive; N, A, O: share called noisy where 0.887 of the clean pass; best: by truth",
         "BA val: threshold from MIT-BIH's validation part, or 0 of a net that was tuned to have it there",
         "",
-        _heading(),
+        *row_lines(metrics.rows),
     ]
-    lines += [_line(row) for row in metrics.rows]
     lines += ["", "clean begins above:"]
     lines += [
         f"  {one.scorer:32}{one.view:20}{one.logit:8.3f}  chosen on {one.chosen_on}"
@@ -220,6 +220,11 @@ def render(metrics: ExternalMetrics) -> str:
     paper = ", ".join(f"{sp} at {se}" for se, sp in PAPER_POINTS)
     lines += ["", f"the paper's points, Sp at Se: {paper}; its balanced accuracies .855, .860, .864"]
     return "\n".join(lines)
+
+
+def row_lines(rows: Sequence[Row]) -> list[str]:
+    """A heading, and a line for each row."""
+    return [_heading(), *map(_line, rows)]
 
 
 def _heading() -> str:
