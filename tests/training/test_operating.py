@@ -8,6 +8,8 @@ from training.metrics import confusion, sigmoid
 from training.protocols.operating import (
     SENSITIVITIES,
     UNDECIDED,
+    Step,
+    as_met,
     band_of,
     both_alike,
     calibration_of,
@@ -61,3 +63,15 @@ def test_a_threshold_lets_the_share_pass_that_was_asked_for_and_counts_each_rhyt
     assert found.specificity == 1.0
     assert (found.af_refused, found.normal_refused, found.other_refused) == (0.30, 0.0, 0.0)
     assert found.noisy_precision == pytest.approx(100 / 130)
+
+
+def test_a_score_made_for_both_alike_means_more_where_most_are_clean() -> None:
+    assert as_met(np.array([0.0, 0.0]), np.array([True, False])).steps == (
+        Step(tenth=5, n_clean=1, n_noisy=1, alike=0.5),
+    )
+    even, truth = answers(100_000, noisy_share=0.05, sharpness=1.0)
+    found = as_met(even - 2, truth)
+    assert found.clean_share == pytest.approx(0.95)
+    assert found.ece < 0.02
+    assert all(step.alike == pytest.approx((step.tenth + 0.5) / 10, abs=0.05) for step in found.steps)
+    assert found.steps[5].n_clean / (found.steps[5].n_clean + found.steps[5].n_noisy) > 0.9

@@ -1,6 +1,6 @@
 """How a quality net would be used: where to set its threshold, when not to answer, what its score means."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from training.quality_metrics import false_noisy_rates
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 SENSITIVITIES = (0.80, 0.85, 0.90, 0.95, 0.98)
+N_STEPS = 10  # tenths of the score
 UNDECIDED = 0.10  # share of MIT-BIH's validation windows, noisy and clean alike, that get no answer
 
 
@@ -42,6 +43,25 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """The windows whose score lies in one tenth."""
+
+    tenth: int  # 0: a score below .1
+    n_clean: int
+    n_noisy: int
+    alike: float  # share clean, all clean and all noisy windows weighing the same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsMet:
+    """A score where clean and noisy come as they come."""
+
+    clean_share: float
+    ece: float  # of scores moved by the odds of that share
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """A band where it is judged; clean and noisy weigh the same, however many there are."""
 
@@ -52,6 +72,7 @@ class Calibration:
     noisy_undecided: float
     sensitivity: float  # of the windows that get an answer
     specificity: float
+    as_met: AsMet | None = None
 
 
 def thresholds_for(scores: Floats, is_clean: Mask) -> list[float]:
@@ -110,6 +131,24 @@ def calibration_of(band: Band, scores: Floats, is_clean: Mask) -> Calibration:
         noisy_undecided=float(np.mean(~is_decided[~is_clean])),
         sensitivity=decided.sensitivity,
         specificity=decided.specificity,
+        as_met=as_met(away / band.temperature, is_clean),
+    )
+
+
+def as_met(log_odds: Floats, is_clean: Mask) -> AsMet:
+    """What became of scores that were made for noisy and clean windows alike."""
+    n_clean, n_noisy = int(is_clean.sum()), int((~is_clean).sum())
+    moved = sigmoid(log_odds + np.log(n_clean / n_noisy))
+    tenth = np.minimum((sigmoid(log_odds) * N_STEPS).astype(np.int64), N_STEPS - 1)
+    steps = []
+    for index in np.unique(tenth).tolist():
+        clean, noisy = int((is_clean & (tenth == index)).sum()), int((~is_clean & (tenth == index)).sum())
+        alike = (clean / n_clean) / (clean / n_clean + noisy / n_noisy)
+        steps.append(Step(tenth=index, n_clean=clean, n_noisy=noisy, alike=alike))
+    return AsMet(
+        clean_share=n_clean / len(is_clean),
+        ece=expected_calibration_error(moved, is_clean.astype(np.int64)),
+        steps=tuple(steps),
     )
 
 
@@ -147,4 +186,29 @@ def render(points: Sequence[OperatingPoint], calibrations: Sequence[Calibration]
         f"{one.noisy_undecided:10.3f}{one.sensitivity:9.3f}{one.specificity:9.3f}"
         for one in calibrations
     ]
+    known = [(one.band.scorer, one.as_met) for one in calibrations if one.as_met is not None]
+    return lines + (_meanings(known) if known else [])
+
+
+def _meanings(known: Sequence[tuple[str, AsMet]]) -> list[str]:
+    """Two lines a scorer: who had such a score."""
+    tenths = "".join(f"{f'.{index}-':>7}" for index in range(N_STEPS))
+    lines = [
+        "",
+        "share clean of the windows with a score in each tenth: noisy and clean weighing the same, then as "
+        "they come; ECE of",
+        "scores moved by the odds of the share met",
+        f"{'scorer':32}{'':12}{tenths}{'clean':>8}{'ECE':>7}",
+    ]
+    for scorer, met in known:
+        alike = {step.tenth: step.alike for step in met.steps}
+        come = {step.tenth: step.n_clean / (step.n_clean + step.n_noisy) for step in met.steps}
+        lines += [
+            f"{scorer:32}{'alike':12}{_shares(alike)}",
+            f"{'':32}{'as they come':12}{_shares(come)}{met.clean_share:8.3f}{met.ece:7.3f}",
+        ]
     return lines
+
+
+def _shares(shares: Mapping[int, float]) -> str:
+    return "".join(f"{shares[index]:7.3f}" if index in shares else f"{'-':>7}" for index in range(N_STEPS))

@@ -71,7 +71,7 @@ def trade_off_picture(path: Path, found: Sequence[Judged]) -> None:
     sides = sorted({one.side for one in found})
     names = list(dict.fromkeys(one.name for one in found if one.macs))
     figure = Figure(figsize=(5.2 * len(sides) + 2.6, 4.6), dpi=110, layout="constrained")
-    panels = figure.subplots(1, len(sides), sharey=True, squeeze=False)[0]
+    panels = figure.subplots(1, len(sides), sharex=True, sharey=True, squeeze=False)[0]
     for axes, side in zip(panels, sides, strict=True):
         for one in (one for one in found if one.side == side):
             if not one.macs:
