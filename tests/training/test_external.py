@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +13,22 @@ import pytest
 from numpy.typing import NDArray
 
 from device_sim.contract.errors import ContractError, DigestError
+from training.checkpoint import read_checkpoint
 from training.cinc_windows import cut, read_windows
 from training.cli import main as train
 from training.data.cache import Cache
 from training.data.place import open_place
 from training.data.quality_marks import accuses
+from training.evaluate import CLEAN, IMAGE, finished, on_external_test
 from training.jobs import Workers
 from training.protocols.cli import main as evaluate
 from training.protocols.external import BASELINE, qrs_prominence
 from training.protocols.external_report import ExternalMetrics
+from training.protocols.integers_report import IntegerMetrics
+from training.quality_fit import clean_logits
 from training.quality_splits import external_side
 from training.recipe import read_recipe
-from training.results_folder import read_metrics
+from training.results_folder import RESULTS, read_metrics
 from training.workshop import Workshop
 
 RECIPE = Path(__file__).parents[2] / "training" / "recipes" / "quality-tiny.toml"
@@ -209,6 +214,50 @@ def test_opening_the_test_side_is_logged_once_and_uses_devs_thresholds(
     assert dev.n_recordings + test.n_recordings == len(NAMES)
     assert evaluate([str(trained)]) == 0
     assert capsys.readouterr().out.count("judged on external-") == 2
+
+
+def test_integers_are_judged_on_external_test_beside_the_net_they_stand_for(
+    sets: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step of a logit is coarse enough here to change verdicts; real numbers passed through change none."""
+    results = tmp_path / "results"
+    shutil.copytree(trained, results / "net")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("training.evaluate.RESULTS", results)
+    one, calibration = finished(results / "net", 0), tmp_path / "calibration.json"
+    calibration.write_text("{}")
+    net = read_checkpoint(one.weights, "quality_tiny")
+
+    def judged(step: float) -> IntegerMetrics:
+        def said(inputs: Mapping[str, NDArray[np.int8]]) -> NDArray[np.float64]:
+            logits = clean_logits(net, inputs[IMAGE][..., 0].transpose(0, 2, 1))
+            return np.rint(logits / step) * step if step else logits
+
+        text = on_external_test(one, said, graph_sha256="ab" * 32, calibration=calibration, data=sets)
+        assert "judged on external-test" in text
+        found = read_metrics(results / "net" / "external-test-int8-s0.json")
+        assert isinstance(found, IntegerMetrics)
+        return found
+
+    exact, coarse = judged(0.0), judged(4.0)
+    assert exact.threshold == one.thresholds[CLEAN]
+    assert [(change.view, change.n_changed) for change in exact.changes] == [("5 s", 0), ("15 s, causal", 0)]
+    assert all(change.auc_lost.low == change.auc_lost.high == 0 for change in exact.changes)
+    auc = {row.scorer: row.value("AUC") for row in coarse.rows if row.view == "5 s"}
+    lost = coarse.changes[0].auc_lost
+    assert lost.value == pytest.approx(auc["quality_tiny s0"] - auc["quality_tiny s0, int8"])
+    assert lost.low <= lost.value <= lost.high
+    assert coarse.changes[0].n_changed > 0
+    (line,) = map(json.loads, (results / "openings.jsonl").read_text().splitlines())
+    assert (line["recipe"], line["protocol"]) == ("quality-tiny", "external, int8")
+
+
+def test_a_beat_net_has_no_external_test() -> None:
+    one = finished(RESULTS / "p3-beat", 0)
+    with pytest.raises(ContractError, match="p3-beat: --external-test: expected a quality net, got P3"):
+        on_external_test(
+            one, lambda _inputs: np.zeros(0), graph_sha256="ab" * 32, calibration=one.weights, data=None
+        )
 
 
 def test_in_domain_tunes_each_fold_and_its_opening_is_logged(
