@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import math
 import tomllib
 import types
 import typing
@@ -15,9 +16,14 @@ T = TypeVar("T")
 
 
 def read_toml(path: Path) -> Mapping[str, Any]:
+    def finite(text: str) -> float:
+        if not math.isfinite(float(text)):
+            raise ContractError(f"{path}: expected finite numbers, got {text}")
+        return float(text)
+
     try:
         with path.open("rb") as stream:
-            return tomllib.load(stream)
+            return tomllib.load(stream, parse_float=finite)
     except FileNotFoundError as fault:
         raise StreamError(f"{path}: expected a TOML file, there is nothing") from fault
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:

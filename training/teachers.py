@@ -29,7 +29,7 @@ def taught(train: QualitySet, names: Sequence[str], share: float, cache: Cache) 
     """Labels with this share of the teachers' mean logit in them; the images are what they were."""
     if not names:
         return train
-    nets = _nets(names)
+    nets = teachers_of(names)
     said = [_said(net_name, path, train, cache) for net_name, path in nets]
     digests = [train.digest, *(digest_of_file(path) for _name, path in nets)]
     chance = sigmoid(np.mean(said, axis=0, dtype=np.float64))
@@ -40,7 +40,7 @@ def taught(train: QualitySet, names: Sequence[str], share: float, cache: Cache) 
     )
 
 
-def _nets(names: Sequence[str]) -> list[tuple[str, Path]]:
+def teachers_of(names: Sequence[str]) -> list[tuple[str, Path]]:
     """Every seed of every teacher; weights that are not the run's are refused."""
     found = []
     for name in names:

@@ -43,6 +43,8 @@ def test_the_papers_grid_has_18_points() -> None:
             "expected one of P1, P2, P3-blind, P3-beat, external, paper-000, got 'P9'",
         ),
         ("[individual]", "[individual", "expected TOML"),
+        ("plateau_factor = 0.5", "plateau_factor = nan", "expected finite numbers, got nan"),
+        ("plateau_factor = 0.5", "plateau_factor = -inf", "expected finite numbers, got -inf"),
     ],
 )
 def test_a_wrong_recipe_is_refused_in_one_line(tmp_path: Path, line: str, instead: str, said: str) -> None:

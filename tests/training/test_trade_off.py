@@ -6,7 +6,7 @@ from statistics import fmean
 
 import pytest
 
-from device_sim.contract.errors import ContractError
+from device_sim.contract.errors import WristleadError
 from training.protocols.cli import main as evaluate
 from training.protocols.trade_off import read_trade_off
 from training.results_folder import RESULTS
@@ -60,9 +60,10 @@ def test_the_picture_is_drawn_to_the_same_bytes_beside_its_table(
         ([str(RESULTS / "p1-paper"), "--picture", "a.png"], "expected results of external or paper-000"),
         ([str(TINY), "--picture", "a.svg"], r"a.svg: --picture: expected a .png"),
         ([str(TINY), "--picture", "a.png", "--protocol", "nst"], "expected it without --protocol"),
+        ([str(RESULTS / "none")], "none: expected a results folder or weights in one, there is nothing"),
         ([str(TINY), str(PAPER)], "expected one CHECKPOINT without --picture, got more"),
     ],
 )
 def test_what_makes_no_picture_is_refused(arguments: list[str], message: str) -> None:
-    with pytest.raises(ContractError, match=message):
+    with pytest.raises(WristleadError, match=message):
         evaluate(arguments)

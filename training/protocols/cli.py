@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from device_sim.contract.errors import ContractError
+from device_sim.contract.errors import ContractError, StreamError
 from training.checkpoint import read_checkpoint
 from training.options import OneLineParser, add_options, workshop_of
 from training.paper_recipe import PaperRecipe
@@ -82,6 +82,8 @@ def main(argv: Sequence[str]) -> int:
     if len(arguments.checkpoint) > 1:
         raise ContractError(f"{parser.prog}: expected one CHECKPOINT without --picture, got more")
     (checkpoint,) = arguments.checkpoint
+    if not checkpoint.exists():
+        raise StreamError(f"{checkpoint}: expected a results folder or weights in one, there is nothing")
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
     if arguments.protocol is None:
         print(tables_of(folder))

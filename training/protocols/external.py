@@ -43,7 +43,7 @@ from training.quality_metrics import best_threshold
 from training.quality_recipe import ExternalRecipe
 from training.quality_set import QualitySet, make_set
 from training.quality_splits import ExternalSide
-from training.teachers import taught
+from training.teachers import taught, teachers_of
 from training.workshop import Workshop
 
 Floats = NDArray[np.float64]
@@ -71,6 +71,7 @@ class TrainedQuality:
 
 def train_external(recipe: ExternalRecipe, workshop: Workshop) -> TrainedQuality:
     """One job a seed; the sets are made once and mapped by every job."""
+    teachers_of(recipe.teachers)  # one that is not there is found before the noise bench has run
     train, validation = sets_of(recipe, workshop)
     jobs = [_job(recipe, seed, train, validation, workshop) for seed in recipe.seeds]
     documents = run_jobs(jobs, workshop.jobs, workshop.workers, on_done=workshop.count(recipe.name))
