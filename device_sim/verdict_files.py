@@ -103,12 +103,11 @@ class VerdictFiles:
     ) -> None:
         self._table, self._annotations, self.paths = table, annotations, tuple(paths)
 
-    def take(self, verdicts: Sequence[Verdict]) -> None:
-        for verdict in verdicts:
-            if self._table is not None:
-                self._table.take(verdict)
-            if verdict.bundle_digest in self._annotations:
-                self._annotations[verdict.bundle_digest].take(verdict)
+    def take(self, verdict: Verdict) -> None:
+        if self._table is not None:
+            self._table.take(verdict)
+        if verdict.bundle_digest in self._annotations:
+            self._annotations[verdict.bundle_digest].take(verdict)
 
 
 @contextmanager

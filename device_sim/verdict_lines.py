@@ -78,11 +78,11 @@ class VerdictLines:
         return f"network {mean_us:,.0f} us a window, {most_us:,.0f} us at most"
 
     def _take(self, verdicts: list[Verdict]) -> None:
-        if self._files is not None:
-            self._files.take(verdicts)
         for verdict in verdicts:
             self._counts[verdict.label] += 1
             self._write(json.dumps(verdict.to_json()))
+            if self._files is not None:
+                self._files.take(verdict)
         if self._keep:
             self._kept += verdicts
 
