@@ -56,6 +56,7 @@ class Bench:
         self.name = name
         self.heard: list[Column | Judged] = []  # what samples from here have brought about
         self._clock = clock
+        self._unread: list[Message] = []
         self._encoder = Encoder()
         self._link = open_line(name, baud=baud)
         try:
@@ -117,9 +118,9 @@ class Bench:
     def output(self, layer: int) -> bytes:
         """What the layer that ran last has written."""
         for _ in range(TRIES):
-            whole = bytearray(self._parts(layer))
+            whole = self._parts(layer)
             if whole:
-                return bytes(whole)
+                return whole
         raise StreamError(f"{self.name}: LAYER {layer}: expected every part, lost some {TRIES} times")
 
     def logits(self, window: int) -> Judged:
@@ -136,8 +137,9 @@ class Bench:
         assert isinstance(said, Judged)
         return said
 
-    def feed(self, counts_i32: NDArray[np.int32]) -> None:
-        """Samples as if the converter had taken them, from the beginning of the stream on."""
+    def feed(self, counts_i32: NDArray[np.int32]) -> int:
+        """Samples as if the converter had taken them, from its beginning on; the cycles they took."""
+        cycles = 0
         for first in range(0, counts_i32.size, FEED_SAMPLES):
             block = counts_i32[first : first + FEED_SAMPLES]
             frame = self._encoder.samples(first, block, bytes_each=self.hello.bytes_each)
@@ -145,25 +147,24 @@ class Bench:
             said = self._exchanged(frame, what, _about(Ask.SAMPLES, 0, first + block.size))
             if isinstance(said, DeviceError):
                 self._refused(what, said)
+            assert isinstance(said, Answer)
+            cycles += int.from_bytes(said.part[:4], "little")
+        return cycles
 
     def _parts(self, layer: int) -> bytes:
         """A layer's bytes; none where a part was lost."""
         first = self._asked(Ask.LAYER, layer)
         if isinstance(first, DeviceError):
             self._refused(f"LAYER {layer}", first)
-        whole, until_s = bytearray(), self._clock() + ANSWER_S
-        waiting: list[Message] = [first]
-        while self._clock() < until_s:
-            for message in waiting:
+        whole, until_s = bytearray(first.part), self._clock() + ANSWER_S
+        while len(whole) < first.n_bytes and self._clock() < until_s:
+            for message in self._messages():
                 if isinstance(message, Answer) and (message.ask, message.item) == (Ask.LAYER, layer):
                     if message.offset != len(whole):
                         return b""
                     whole += message.part
                     until_s = self._clock() + ANSWER_S
-                    if len(whole) == message.n_bytes:
-                        return bytes(whole)
-            waiting = self._messages()
-        return b""
+        return bytes(whole) if len(whole) == first.n_bytes else b""
 
     def _answer(self, ask: Ask, item: int) -> Answer:
         said = self._asked(ask, item)
@@ -180,18 +181,25 @@ class Bench:
     def _exchanged(self, frame: bytes, what: str, is_answer: Callable[[Message], bool]) -> Message:
         """What answers a frame; sent again where nothing does, for an answer may be lost."""
         for _ in range(TRIES):
-            self._write(frame, what)
+            self._write(frame)
+            self._unread.clear()
             until_s = self._clock() + ANSWER_S
             while self._clock() < until_s:
-                found = [m for m in self._messages() if isinstance(m, DeviceError) or is_answer(m)]
-                if found:
-                    return found[0]
+                messages = self._messages()
+                for at, message in enumerate(messages):
+                    if isinstance(message, DeviceError) or is_answer(message):
+                        self._unread = messages[at + 1 :]
+                        return message
         raise StreamError(
             f"{self.name}: {what}: expected an answer, got none to {TRIES} questions; "
             "is the cable in, and nobody else on the line?"
         )
 
     def _messages(self) -> list[Message]:
+        """What came; first of all what came behind an answer."""
+        if self._unread:
+            unread, self._unread = self._unread, []
+            return unread
         try:
             received = self._link.read(LOOK_S)
         except LinkClosed:
@@ -201,7 +209,7 @@ class Bench:
         self.heard += [message for message in messages if isinstance(message, Column | Judged)]
         return messages
 
-    def _write(self, frame: bytes, what: str) -> None:
+    def _write(self, frame: bytes) -> None:
         try:
             self._link.write(frame)
         except LinkClosed:

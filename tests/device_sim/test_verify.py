@@ -18,7 +18,7 @@ from device_sim.contract.inputs import InputKind
 from device_sim.link import LinkClosed
 from device_sim.send_device import Device, Heard
 from device_sim.send_line import FaultyLine, line_faults
-from device_sim.simulated_bench import SimulatedBench
+from device_sim.simulated_bench import SimulatedBench, parted
 from device_sim.simulated_device import Firmware, Stream
 from device_sim.synthetic import Scene, SyntheticSource
 from device_sim.verify import check_digest, compared
@@ -47,9 +47,9 @@ class Line:
             is_paced=True,
             firmware="test",
             bundle_sha256=bytes(32) if bundle is None else bytes.fromhex(bundle.digest),
-            answers=lambda heard: change(heard, firmware.answer(heard)),
+            answers=lambda heard: self.change(heard, firmware.answer(heard)),
         )
-        self.firmware = firmware
+        self.firmware, self.change = firmware, change
         self.now_s = 0.0
         self.is_cut = False
         self._bad = FaultyLine(line_faults(faults), 1)
@@ -222,6 +222,17 @@ def test_lost_and_damaged_frames_are_asked_for_again() -> None:
     bench, line = bench_on(bundle, faults="lose=0.05,flip=1e-4")
     first, second = (next(results) for results in [compared(bench, bundle, seconds=0)] for _ in range(2))
     assert (first.is_equal, second.is_equal) == (True, True)
+    assert line.now_s > 0
+
+
+def test_an_output_of_which_a_part_is_lost_is_asked_for_again() -> None:
+    whole = bytes(range(250)) * 3
+
+    def layer(heard: Heard, said: Said) -> Said:
+        return parted(heard, whole) if isinstance(heard, Query) and heard.ask == Ask.LAYER else said
+
+    bench, line = bench_on(bundle_of(InputKind.BEAT), change=layer, faults="lose=0.05")
+    assert [bench.output(3) == whole for _ in range(5)] == [True] * 5
     assert line.now_s > 0
 
 

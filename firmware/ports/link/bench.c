@@ -10,6 +10,7 @@ static uint8_t is_taken;
 static uint32_t heard_at;    /* ticks */
 static int32_t stepped;      /* the layer that ran last; -1: none since an input came */
 static uint32_t step_ticks;  /* that it took */
+static uint32_t fed_ticks;   /* that the last samples took, frames included */
 static uint32_t index;       /* of the next sample from the host */
 static int32_t rest_at, rest_end; /* of an output that is on its way */
 
@@ -199,16 +200,21 @@ static int take_samples(const struct wl_frame *heard)
     static int32_t counts[WL_WIRE_SAMPLES_16];
     int32_t n = wl_frame_samples(heard, counts);
     uint32_t known = index - wl_frame_get(heard, 0, 4);
+    struct wl_frame *frame;
 
     if (!is_taken || n < 0 || known > index) /* a hole, or an index before the first */
         return 0;
     if (known < (uint32_t)n) {
+        uint32_t began = board_ticks();
+
         forget_output();
         stepped = -1;
         wearer_push(counts + known, (size_t)n - known, (uint8_t)wl_frame_get(heard, 6, 1));
         index += (uint32_t)n - known;
+        fed_ticks = board_ticks() - began;
     }
-    line_answer(ASK_SAMPLES, 0, wl_frame_get(heard, 0, 4) + (uint32_t)n, 0);
+    frame = line_answer(ASK_SAMPLES, 0, wl_frame_get(heard, 0, 4) + (uint32_t)n, 0);
+    wl_frame_put(frame, fed_ticks, 4);
     line_say();
     return 1;
 }
