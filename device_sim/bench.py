@@ -56,7 +56,7 @@ class Bench:
         self.name = name
         self.heard: list[Column | Judged] = []  # what samples from here have brought about
         self._clock = clock
-        self._unread: list[Message] = []
+        self._unread: list[Message] = []  # what came behind the last answer
         self._encoder = Encoder()
         self._link = open_line(name, baud=baud)
         try:
@@ -116,11 +116,12 @@ class Bench:
         return Stepped(n_bytes=said.n_bytes, crc32=crc32, cycles=cycles)
 
     def output(self, layer: int) -> bytes:
-        """What the layer that ran last has written."""
+        """What the layer that ran last has written; parts that are lost are asked for with all the others."""
+        parts: dict[int, bytes] = {}
         for _ in range(TRIES):
-            whole = self._parts(layer)
-            if whole:
-                return whole
+            n_bytes = self._parts(layer, parts)
+            if sum(map(len, parts.values())) == n_bytes:
+                return b"".join(parts[offset] for offset in sorted(parts))
         raise StreamError(f"{self.name}: LAYER {layer}: expected every part, lost some {TRIES} times")
 
     def logits(self, window: int) -> Judged:
@@ -151,20 +152,20 @@ class Bench:
             cycles += int.from_bytes(said.part[:4], "little")
         return cycles
 
-    def _parts(self, layer: int) -> bytes:
-        """A layer's bytes; none where a part was lost."""
-        first = self._asked(Ask.LAYER, layer)
-        if isinstance(first, DeviceError):
-            self._refused(f"LAYER {layer}", first)
-        whole, until_s = bytearray(first.part), self._clock() + ANSWER_S
-        while len(whole) < first.n_bytes and self._clock() < until_s:
-            for message in self._messages():
+    def _parts(self, layer: int, parts: dict[int, bytes]) -> int:
+        """Whatever comes of a layer, until its end or until nothing more comes; how long the whole is."""
+        first = self._answer(Ask.LAYER, layer)
+        n_bytes, until_s = first.n_bytes, self._clock() + ANSWER_S
+        waiting: list[Message] = [first, *self._unread]
+        while self._clock() < until_s:
+            for message in waiting:
                 if isinstance(message, Answer) and (message.ask, message.item) == (Ask.LAYER, layer):
-                    if message.offset != len(whole):
-                        return b""
-                    whole += message.part
+                    parts[message.offset] = message.part
                     until_s = self._clock() + ANSWER_S
-        return bytes(whole) if len(whole) == first.n_bytes else b""
+                    if message.offset + len(message.part) == n_bytes:
+                        return n_bytes
+            waiting = self._messages()
+        return n_bytes
 
     def _answer(self, ask: Ask, item: int) -> Answer:
         said = self._asked(ask, item)
@@ -182,7 +183,6 @@ class Bench:
         """What answers a frame; sent again where nothing does, for an answer may be lost."""
         for _ in range(TRIES):
             self._write(frame)
-            self._unread.clear()
             until_s = self._clock() + ANSWER_S
             while self._clock() < until_s:
                 messages = self._messages()
@@ -196,10 +196,6 @@ class Bench:
         )
 
     def _messages(self) -> list[Message]:
-        """What came; first of all what came behind an answer."""
-        if self._unread:
-            unread, self._unread = self._unread, []
-            return unread
         try:
             received = self._link.read(LOOK_S)
         except LinkClosed:
