@@ -20,16 +20,23 @@ class Room:
     install: str = "pip install wristlead"
 
 
+ABOUT = "Small ECG classifiers in integers, on the desk and on the device. Not a medical device."
+HEADINGS = {
+    "device_sim": "run, on any machine",
+    "training": "train, in a checkout",
+    "export": "export, in a checkout",
+    "benchmarks": "cost, in a checkout",
+}
 CHECKOUT = "in a checkout of wristlead: pip install -c constraints.txt -e"
 ROOMS = {
-    "run": Room(module="device_sim.cli", summary="stream an ECG through the front end"),
+    "run": Room(module="device_sim.cli", summary="an ECG into verdicts: a recording, a device, synthetic"),
     "send": Room(module="device_sim.send", summary="play a recording on a port, as a device would"),
     "simulate-device": Room(
         module="device_sim.simulated_device", summary="a device without hardware, on a pty or TCP port"
     ),
     "verify": Room(module="device_sim.verify", summary="compare a device on a port with its bundle"),
-    "show": Room(module="device_sim.show", summary="print what a recording holds"),
-    "train": Room(module="training.cli", summary="train a network", install=f"{CHECKOUT} '.[train]'"),
+    "show": Room(module="device_sim.show", summary="print what a bundle or a recording holds"),
+    "train": Room(module="training.cli", summary="train a recipe", install=f"{CHECKOUT} '.[train]'"),
     "data": Room(
         module="training.data.cli", summary="check or fetch the sets", install=f"{CHECKOUT} '.[train]'"
     ),
@@ -49,7 +56,9 @@ ROOMS = {
         install=f"{CHECKOUT} '.[train]'",
     ),
     "export": Room(
-        module="export.cli", summary="write a checkpoint as integers", install=f"{CHECKOUT} '.[export]'"
+        module="export.cli",
+        summary="write a checkpoint as a bundle, a bundle as C",
+        install=f"{CHECKOUT} '.[export]'",
     ),
     "calibrate": Room(
         module="export.calibrate_cli",
@@ -71,7 +80,9 @@ ROOMS = {
         summary="run a bundle in every runtime, byte by byte",
         install=f"{CHECKOUT} '.[export]'",
     ),
-    "bench": Room(module="benchmarks.cli", summary="count cost and size", install=f"{CHECKOUT} '.[mcu]'"),
+    "bench": Room(
+        module="benchmarks.cli", summary="count cost and size, beside others", install=f"{CHECKOUT} '.[mcu]'"
+    ),
     "mcu": Room(
         module="benchmarks.mcu_cli",
         summary="images, cost and checks on microcontrollers",
@@ -150,8 +161,15 @@ def _run(command: str, rest: list[str]) -> int:
 
 
 def _manual() -> str:
-    lines = [f"  {command:16}{room.summary}" for command, room in ROOMS.items()]
-    return "\n".join(["usage: wristlead COMMAND ...", "", *lines, "", "wristlead COMMAND --help tells more"])
+    lines = ["usage: wristlead COMMAND ...", "", ABOUT]
+    for own, heading in HEADINGS.items():
+        lines += ["", f"{heading}:"]
+        lines += [
+            f"  {command:17}{room.summary}"
+            for command, room in ROOMS.items()
+            if room.module.split(".")[0] == own
+        ]
+    return "\n".join([*lines, "", "wristlead COMMAND --help tells more"])
 
 
 if __name__ == "__main__":
