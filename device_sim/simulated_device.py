@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from device_sim import options
 from device_sim.contract.bundle import Bundle
+from device_sim.contract.errors import ContractError
 from device_sim.files import read_recording
 from device_sim.frontend import BEAT_HZ, HOP_SAMPLES, STREAM_HZ, Columns, Flag, FrontEnd
 from device_sim.judged import judged_of, overheard
@@ -24,6 +25,8 @@ from device_sim.send_device import Device, Heard, bytes_each_of
 from device_sim.simulated_bench import SimulatedBench
 from device_sim.sources import Source
 from device_sim.synthetic import SyntheticSource
+from device_sim.tiny_text import Dut
+from device_sim.tiny_text import serve as serve_tiny_text
 from device_sim.verdict import Verdict
 from device_sim.wire import Answer, Ask, Column, Judged, Payload, Query
 
@@ -41,6 +44,8 @@ sends VERDICT frames."""
 def main(argv: Sequence[str]) -> int:
     """0 when the recording ended (--once); else ctrl-C ends it."""
     args = _parser().parse_args(argv)
+    if args.tiny_text:
+        return _tiny_text(args)
     bundle = None if args.bundle is None else Path(args.bundle)
     source = _source(args)
     chunks = list(source)
@@ -86,9 +91,31 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, metavar="N", help="of the synthetic ECG (default: 30)")
     parser.add_argument("--once", action="store_true", help="END at the end of the recording")
     parser.add_argument("--flat-out", action="store_true", help="as fast as the host reads")
+    parser.add_argument(
+        "--tiny-text",
+        action="store_true",
+        help="no stream: answer name%%, db load%%, infer%%, results%% in the style of MLPerf Tiny",
+    )
     options.add_file_options(parser)
     options.add_scene_options(parser)
     return parser
+
+
+def _tiny_text(args: argparse.Namespace) -> int:
+    """The network alone, asked in words."""
+    alone = ("record", "seconds", *options.FILE_OPTIONS, *options.SCENE_OPTIONS)
+    options.refuse(args, alone, "--tiny-text", command=COMMAND)
+    if args.bundle is None or args.once or args.flat_out:
+        raise ContractError(f"{COMMAND}: --tiny-text: expected a BUNDLE and neither --once nor --flat-out")
+    dut = Dut(open_bundle(Path(args.bundle)).bundle)
+    stand = open_stand(args.port, baud=args.baud or BAUD)
+    try:
+        if stand.address is not None:
+            print(f"a device at {stand.address}: --port {stand.address}", file=sys.stderr, flush=True)
+        serve_tiny_text(dut, stand)
+    finally:
+        stand.close()
+    return 0
 
 
 def _source(args: argparse.Namespace) -> Source:
