@@ -1,4 +1,4 @@
-# make demo     a synthetic ECG through a bundle, verdicts and a picture, with its own small environment
+# make demo     a synthetic ECG through a bundle: verdicts, a picture, a page; with its own small environment
 # make test     every check, with its own development environment
 # make gate     every bundle in models/ against its budget and what it cost before
 # make check    the same, and the heavy cross-checks (TensorFlow)
@@ -58,7 +58,7 @@ endef
 demo:
 	$(call make_environment,$(DEMO_VENV),report)
 	@$(DEMO_VENV)/bin/python setup.py --quiet build_core
-	$(DEMO_VENV)/bin/wristlead run models/quality-tiny --synthetic --seconds 30 --picture demo.png
+	$(DEMO_VENV)/bin/wristlead run models/quality-tiny --synthetic --seconds 30 --picture demo.png --report demo.html
 
 environment:
 	$(call make_environment,$(VENV),$(EXTRAS))
@@ -108,5 +108,5 @@ check: test
 	    { [ $$? -eq 5 ] && echo "wristlead: no test is marked heavy yet"; })
 
 clean:
-	rm -rf $(DEMO_VENV) $(VENV) build dist demo.png device_sim/libwristlead.so
+	rm -rf $(DEMO_VENV) $(VENV) build dist demo.png demo.html device_sim/libwristlead.so
 	$(MAKE) -C firmware clean

@@ -10,14 +10,15 @@ from pathlib import Path
 
 from device_sim import options
 from device_sim.contract.errors import ContractError
-from device_sim.frontend import Columns
 from device_sim.link_source import LinkSource
 from device_sim.picture import ENDINGS, check_drawable, draw
 from device_sim.pipeline import OpenBundle, open_bundle
-from device_sim.replay import PERCENTILES, Replay, Report, Stride, flag_names, strides, time_of_column_us
+from device_sim.play import Keep, Played, play
+from device_sim.replay import PERCENTILES, Report, Stride, flag_names, time_of_column_us
+from device_sim.report import evidence_in, write_report
 from device_sim.runner import Backend
 from device_sim.sources import Gap, Samples, Source
-from device_sim.trace import Trace, check_writable
+from device_sim.trace import check_writable
 from device_sim.verdict_files import VerdictFiles, annotation_paths, verdict_files
 from device_sim.verdict_lines import VerdictLines
 
@@ -38,6 +39,8 @@ INTERRUPTED = 130  # 128 + SIGINT, as a shell counts: a device streams until som
 def main(argv: Sequence[str]) -> int:
     """0 when the source was read to its end."""
     args = options.with_bundle(_parser().parse_args(argv))
+    if args.report is None:
+        options.refuse(args, ("cost", "changed"), "a run without --report")
     _check_outputs(args)
     source = options.source_of(args)
     with ExitStack() as stack:
@@ -47,10 +50,10 @@ def main(argv: Sequence[str]) -> int:
         on_chunk = stack.enter_context(_progress(source, args.seconds))
         started_s = time.perf_counter()
         files = stack.enter_context(_verdict_files(args, opened, source)) if opened else None
-        trace, report, lines = _run(source, args, opened, files, on_chunk)
+        played = _run(source, args, opened, files, on_chunk)
         elapsed_s = time.perf_counter() - started_s
-    written = [*_write(trace, lines, args), *(files.paths if files else ())]
-    print(_summary(report, lines, elapsed_s, written), file=sys.stderr)
+    written = [*_write(played, opened, args), *(files.paths if files else ())]
+    print(_summary(played.report, played.lines, elapsed_s, written), file=sys.stderr)
     if not isinstance(source, LinkSource):
         return 0
     print(source.summary(), file=sys.stderr)
@@ -72,18 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=[backend.value for backend in Backend],
         help="who runs it (default: core); the public runtimes in a process of their own",
     )
-    source = parser.add_argument_group("source, one of")
-    source.add_argument("--synthetic", action="store_true", help="the built-in generator")
-    source.add_argument(
-        "--file", type=Path, help="recording: .hea .edf .csv .txt .npz .npy .i16 .i32 .raw .mat"
-    )
-    source.add_argument(
-        "stdin", nargs="?", choices=("-",), metavar="-", help="text or frames on stdin, as they come"
-    )
-    source.add_argument(
-        "--port", metavar="PORT", help="a device: /dev/ttyACM0, a pty, socket://HOST:PORT, loop://, a capture"
-    )
-    parser.add_argument("--seconds", type=_seconds, metavar="N", help="stop after N seconds (synthetic: 30)")
+    options.add_source_options(parser)
     options.add_port_options(parser)
     options.add_file_options(parser)
     options.add_scene_options(parser)
@@ -101,17 +93,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="verdicts as WFDB annotations: RECORD.qual (~ where quality changes), RECORD.beat (N, V, S, F)",
     )
+    output.add_argument(
+        "--report", type=Path, metavar="F.html", help="one page with all of it, and what the bundle costs"
+    )
+    options.add_evidence_options(parser)
     return parser
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
-    return seconds
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
@@ -123,6 +109,7 @@ def _check_outputs(args: argparse.Namespace) -> None:
         (args.beats_out, (".npy",)),
         (args.picture, ENDINGS),
         (args.csv, (".csv",)),
+        (args.report, (".html", ".htm")),
     ):
         if path is not None:
             check_writable(path, endings)
@@ -158,38 +145,26 @@ def _run(
     opened: OpenBundle | None,
     files: VerdictFiles | None,
     on_chunk: Callable[[Samples | Gap], None],
-) -> tuple[Trace, Report, VerdictLines | None]:
-    keep = args.picture is not None
+) -> Played:
+    def write_records(stride: Stride, delay_us: int) -> None:
+        records = column_records(stride, delay_us) if args.columns else [stride_record(stride)]
+        for record in records:
+            _write_line(json.dumps(record))
 
-    def seen(chunk: Samples | Gap) -> None:
-        trace.add_chunk(chunk)
-        on_chunk(chunk)
-
-    replay = Replay(source, seconds=args.seconds, on_chunk=seen)
-    trace = Trace(source, delay_us=replay.delay_us, keep_samples=keep)
-    lines = None
-    if opened is not None:
-        lines = VerdictLines(opened, delay_us=replay.delay_us, write=_write_line, keep=keep, files=files)
-    keep_columns = keep or args.out is not None or args.beats_out is not None
-    for stride in strides(_judged(replay, lines), replay.delay_us):
-        if lines is None:
-            for record in (
-                column_records(stride, replay.delay_us) if args.columns else [stride_record(stride)]
-            ):
-                _write_line(json.dumps(record))
-        if keep_columns:
-            trace.add_stride(stride)
-    return trace, replay.report(), lines
-
-
-def _judged(replay: Replay, lines: VerdictLines | None) -> Iterator[Columns]:
-    """The same columns; verdicts are written as they pass."""
-    for columns in replay:
-        if lines is not None:
-            lines.push(columns)
-        yield columns
-    if lines is not None:
-        lines.finish()
+    return play(
+        source,
+        opened,
+        seconds=args.seconds,
+        keep=Keep(
+            columns=args.out is not None or args.beats_out is not None,
+            samples=args.picture is not None or args.report is not None,
+            by_the_second=args.report is not None,
+        ),
+        write=_write_line,
+        files=files,
+        on_chunk=on_chunk,
+        **({} if opened else {"on_stride": write_records}),
+    )
 
 
 def _write_line(line: str) -> None:
@@ -221,14 +196,17 @@ def column_records(stride: Stride, delay_us: int) -> Iterator[dict[str, object]]
         }
 
 
-def _write(trace: Trace, lines: VerdictLines | None, args: argparse.Namespace) -> list[Path]:
+def _write(played: Played, opened: OpenBundle | None, args: argparse.Namespace) -> list[Path]:
+    trace, lines = played.trace, played.lines
     if args.out is not None:
         trace.write_npz(args.out)
     if args.beats_out is not None:
         trace.write_beats(args.beats_out)
     if args.picture is not None:
         draw(trace, args.picture, lines.lane() if lines else None)
-    return [path for path in (args.out, args.beats_out, args.picture) if path is not None]
+    if args.report is not None:
+        write_report(args.report, played, opened, evidence_in(args, opened))
+    return [path for path in (args.out, args.beats_out, args.picture, args.report) if path is not None]
 
 
 @contextmanager

@@ -87,6 +87,9 @@ class Memory:
 
 def memory_of(bundle: Bundle) -> Memory:
     """The plan: one loop that receives, cuts a window, runs the network, judges and sends."""
+    if bundle.input is InputKind.CODES:  # its caller has the rest
+        names = (operator.name for operator in bundle.graph.operators)
+        return Memory(regions=(), arena=plan(bundle.graph), steps=tuple(names))
     judge = len(bundle.graph.operators)
     beside = [
         Life(name="frame in", n_bytes=_aligned(ctypes.sizeof(binding.Frame)), **_at(RECEIVE)),

@@ -53,14 +53,14 @@ def _draw_plan(axes: "Axes", memory: Memory) -> None:
     for place in memory.arena.places:
         colour = FRAME_COLOUR if place.name in FRAMES else next(colours)
         extent = (at + place.offset_bytes, place.n_bytes)
-        _box(axes, _span(place, memory), extent, colour, f"{place.name}  {place.n_bytes}", top)
+        _box(axes, span_of(place, memory), extent, colour, f"{place.name}  {place.n_bytes}", top)
     ticks = range(0, top + 1, KIB * max(1, round(top / KIB / 10)))
     axes.set_yticks(list(ticks), [str(tick // KIB) for tick in ticks])
     axes.set_ylim(0, top * 1.01)
     axes.set_ylabel("address in KiB")
 
 
-def _span(place: Place, memory: Memory) -> tuple[float, float]:
+def span_of(place: Place, memory: Memory) -> tuple[float, float]:
     """In steps; where one is written over the other they share a step, half of it each."""
     is_followed = any(other.written_over == place.name for other in memory.arena.places)
     begins = place.first_step - RECEIVE + (0.5 if place.written_over else 0.0)

@@ -38,6 +38,35 @@ class OneLineParser(argparse.ArgumentParser):
         raise ContractError(f"{self.prog}: {message}; see {self.prog} --help")
 
 
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """Where samples come from, and for how long."""
+    source = parser.add_argument_group("source, one of")
+    source.add_argument("--synthetic", action="store_true", help="the built-in generator")
+    source.add_argument(
+        "--file", type=Path, help="recording: .hea .edf .csv .txt .npz .npy .i16 .i32 .raw .mat"
+    )
+    source.add_argument(
+        "stdin", nargs="?", choices=("-",), metavar="-", help="text or frames on stdin, as they come"
+    )
+    source.add_argument(
+        "--port", metavar="PORT", help="a device: /dev/ttyACM0, a pty, socket://HOST:PORT, loop://, a capture"
+    )
+    parser.add_argument("--seconds", type=_seconds, metavar="N", help="stop after N seconds (synthetic: 30)")
+
+
+def add_evidence_options(parser: argparse.ArgumentParser) -> None:
+    """What a page about a bundle also shows."""
+    group = parser.add_argument_group(
+        "a page's evidence (default: what the checkout holds of this very bundle)"
+    )
+    group.add_argument(
+        "--cost", type=Path, metavar="F.json", help="counted cost: a baseline of `wristlead gate`"
+    )
+    group.add_argument(
+        "--changed", type=Path, metavar="F.json", help="verdicts that int8 changes, by `wristlead compare`"
+    )
+
+
 def add_file_options(parser: argparse.ArgumentParser) -> None:
     """What a file may not say about itself."""
     group = parser.add_argument_group("a file that does not say it itself")
@@ -116,21 +145,25 @@ def with_bundle(args: argparse.Namespace) -> argparse.Namespace:
     return args
 
 
-def source_of(args: argparse.Namespace) -> Source:
+def has_source(args: argparse.Namespace) -> bool:
+    return bool(args.synthetic or args.file or args.port or args.stdin)
+
+
+def source_of(args: argparse.Namespace, *, command: str = "wristlead run") -> Source:
     """The one source the arguments name."""
     named = [args.synthetic, args.file is not None, args.port is not None, args.stdin is not None]
     if sum(named) != 1:
         raise ContractError(
-            "wristlead run: expected one of --synthetic, --file FILE, --port PORT and - (stdin), "
+            f"{command}: expected one of --synthetic, --file FILE, --port PORT and - (stdin), "
             f"got {sum(named)}"
         )
     if args.port is not None:
-        return link_source_of(args)
-    refuse(args, PORT_OPTIONS, "--synthetic" if args.synthetic else "a recording")
+        return link_source_of(args, command=command)
+    refuse(args, PORT_OPTIONS, "--synthetic" if args.synthetic else "a recording", command=command)
     if args.synthetic:
-        refuse(args, FILE_OPTIONS, "--synthetic")
+        refuse(args, FILE_OPTIONS, "--synthetic", command=command)
         return SyntheticSource(scene_of(args), seed=1 if args.seed is None else args.seed)
-    refuse(args, SCENE_OPTIONS, "a recording")
+    refuse(args, SCENE_OPTIONS, "a recording", command=command)
     if args.stdin is not None or str(args.file) == "-":
         if args.dtype is not None:
             raise ContractError("stdin: --dtype: expected text on stdin; name a raw file with --file")
@@ -141,11 +174,11 @@ def source_of(args: argparse.Namespace) -> Source:
     return read_recording(args.file, read_as(args)).source(block_samples=FILE_BLOCK_SAMPLES)
 
 
-def link_source_of(args: argparse.Namespace) -> LinkSource:
+def link_source_of(args: argparse.Namespace, *, command: str) -> LinkSource:
     """The device on a port, met."""
-    refuse(args, SCENE_OPTIONS, "--port")
+    refuse(args, SCENE_OPTIONS, "--port", command=command)
     if args.wait is not None and not 0 < args.wait < float("inf"):
-        raise ContractError(f"wristlead run: --wait: expected seconds above 0, got {args.wait:g}")
+        raise ContractError(f"{command}: --wait: expected seconds above 0, got {args.wait:g}")
     return LinkSource(
         args.port,
         read_as(args),
@@ -181,6 +214,16 @@ def refuse(
             raise ContractError(
                 f"{command}: --{option.replace('_', '-')}: means nothing to {beside}; leave it out"
             )
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return seconds
 
 
 def _rate(text: str) -> int:

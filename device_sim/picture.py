@@ -40,6 +40,8 @@ class Said:
     start_s: float
     seconds: float
     word: str
+    score: float | None = None  # None: not judged
+    by_rule: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,14 +119,14 @@ def _draw_ecg(axes: "Axes", trace: Trace) -> None:
         axes.fill_between(starts_s, blocks.min(axis=1), blocks.max(axis=1), color=INK, linewidth=0.3)
     else:
         axes.plot(times_s, x_mv, color=INK, linewidth=0.8)
-    axes.set_ylim(*_ecg_limits_mv(x_mv, trace.rate_hz))
+    axes.set_ylim(*ecg_limits_mv(x_mv, trace.rate_hz))
     axes.set_ylabel("ECG in mV")
     axes.grid(axis="both", color="#e3e7eb", linewidth=0.6)
     axes.set_axisbelow(True)
     _without_frame(axes)
 
 
-def _ecg_limits_mv(x_mv: NDArray[np.float64], rate_hz: int) -> tuple[float, float]:
+def ecg_limits_mv(x_mv: NDArray[np.float64], rate_hz: int) -> tuple[float, float]:
     """Limits that fit an ordinary second; a rail of 400 mV may leave the picture."""
     n_seconds = max(1, x_mv.size // rate_hz)
     seconds = [part[np.isfinite(part)] for part in np.array_split(x_mv, n_seconds)]

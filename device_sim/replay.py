@@ -228,6 +228,22 @@ def strides(replay: Iterable[Columns], delay_us: int) -> Iterator[Stride]:
         yield _stride(delay_us, first, codes, flags, beats)
 
 
+def by_the_second(columns: Columns) -> Iterator[Columns]:
+    """The same columns in portions of at most a second, each with its stretch of the beat stream."""
+    n, beats_a_column = int(columns.flags_u8.size), BEAT_HZ * HOP_SAMPLES // STREAM_HZ
+    for start in range(0, max(n, 1), STRIDE_COLUMNS):
+        end = start + STRIDE_COLUMNS
+        is_last = end >= n
+        first = start * beats_a_column
+        yield Columns(
+            first_index=columns.first_index + start,
+            codes_ts_i8=columns.codes_ts_i8[start:end],
+            flags_u8=columns.flags_u8[start:end],
+            first_beat_index=columns.first_beat_index + min(first, columns.beat_uv_i16.size),
+            beat_uv_i16=columns.beat_uv_i16[first : None if is_last else end * beats_a_column],
+        )
+
+
 def time_of_column_us(column: int, delay_us: int) -> int:
     """When the centre of a column was in the source: the resampler hands it on that much later."""
     return column * COLUMN_US - delay_us

@@ -23,6 +23,7 @@ SEEN = {
     InputKind.BEAT: "beat: the second around an R peak, its difference from the usual one, intervals",
     InputKind.BLIND: "blind: a second of the 128 Hz stream",
     InputKind.SIGNAL: "signal: 256 Hz",
+    InputKind.CODES: "codes: whatever its caller hands in",
 }
 
 
@@ -63,7 +64,11 @@ def facts(bundle: Bundle, memory: Memory) -> Iterator[tuple[str, str]]:
     """Name and value of everything worth a line."""
     graph = bundle.graph
     yield "bundle", f"{bundle.name} {bundle.digest}"
-    hop = "" if bundle.input is InputKind.BEAT else f", every {bundle.window.hop_us / 1e6:g} s"
+    hop = (
+        ""
+        if bundle.input in (InputKind.BEAT, InputKind.CODES)
+        else f", every {bundle.window.hop_us / 1e6:g} s"
+    )
     yield "input", SEEN[bundle.input] + hop
     yield "labels", ", ".join(bundle.labels.names)
     yield from _verdict_facts(bundle)
@@ -72,7 +77,7 @@ def facts(bundle: Bundle, memory: Memory) -> Iterator[tuple[str, str]]:
         "graph",
         f"{len(graph.operators)} operators, {count_macs(graph):,} MAC a window, {graph_sha256(graph)}",
     )
-    yield "weights", f"{_weight_bytes(bundle):,} bytes in {len(graph.constants)} tensors"
+    yield "weights", f"{weight_bytes(bundle):,} bytes in {len(graph.constants)} tensors"
     yield "arena", f"{memory.arena.arena_bytes:,} bytes, shared with frames"
     parts = ", ".join(f"{one.name} {one.n_bytes}" for one in memory.regions)
     yield "RAM", f"{memory.total_bytes:,} bytes beside the stack: arena {memory.arena.arena_bytes}, {parts}"
@@ -142,12 +147,12 @@ def _budget(bundle: Bundle, memory: Memory) -> str:
         return "none"
     return (
         f"window {budget.window_us:,} us; flash {budget.flash_bytes:,} bytes, weights take "
-        f"{_weight_bytes(bundle) / budget.flash_bytes:.0%}; RAM {budget.ram_bytes:,} bytes, the plan takes "
+        f"{weight_bytes(bundle) / budget.flash_bytes:.0%}; RAM {budget.ram_bytes:,} bytes, the plan takes "
         f"{memory.total_bytes / budget.ram_bytes:.0%}"
     )
 
 
-def _weight_bytes(bundle: Bundle) -> int:
+def weight_bytes(bundle: Bundle) -> int:
     return sum(tensor.n_bytes for tensor in bundle.graph.constants)
 
 
@@ -197,7 +202,7 @@ def as_record(bundle: Bundle, memory: Memory) -> dict[str, Any]:
         "frontend_sha256": bundle.frontend_sha256,
         "graph_sha256": graph_sha256(graph),
         "macs": count_macs(graph),
-        "weight_bytes": _weight_bytes(bundle),
+        "weight_bytes": weight_bytes(bundle),
         "nodes": list(nodes(bundle, memory)),
         "memory": json.loads(memory.to_json()),
         "budget": budget and {name: getattr(budget, name) for name in budget.__dataclass_fields__},

@@ -1,8 +1,12 @@
 """Verdicts as JSON lines while a source runs, and what they amount to for a person."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from device_sim.contract.bundle import Bundle
 from device_sim.contract.inputs import InputKind
@@ -30,9 +34,15 @@ class VerdictLines:
         self._pipeline = opened.pipeline(delay_us=delay_us)
         self._counts: Counter[str] = Counter()
         self._kept: list[Verdict] = []
+        self._took_us: list[float] = []
 
     def push(self, columns: Columns) -> None:
-        self._take(self._pipeline.push(columns))
+        started_ns = time.perf_counter_ns()
+        verdicts = self._pipeline.push(columns)
+        if self._keep and verdicts:
+            mean_us = (time.perf_counter_ns() - started_ns) / 1000 / len(verdicts)
+            self._took_us += [mean_us] * len(verdicts)
+        self._take(verdicts)
 
     def finish(self) -> None:
         self._take(self._pipeline.finish())
@@ -60,7 +70,13 @@ class VerdictLines:
         is_beat = bundle.input is InputKind.BEAT
         hop_us = length_us if is_beat else bundle.window.hop_us
         said = tuple(
-            Said(start_s=(one.t0_us + (length_us - hop_us) / 2) / 1e6, seconds=hop_us / 1e6, word=one.label)
+            Said(
+                start_s=(one.t0_us + (length_us - hop_us) / 2) / 1e6,
+                seconds=hop_us / 1e6,
+                word=one.label,
+                score=one.score if one.score_q15 >= 0 else None,
+                by_rule=one.by_rule,
+            )
             for one in self._kept
         )
         bad = verdict_of(bundle).unusable == bundle.labels.names[0]
@@ -71,6 +87,10 @@ class VerdictLines:
             said=said,
             are_beats=is_beat,
         )
+
+    def took_us(self) -> NDArray[np.float64]:
+        """From columns to each kept verdict, on this machine; verdicts of a portion share its time."""
+        return np.array(self._took_us)
 
     def timing(self) -> str:
         """What the network took of this machine's time, apart from the front end."""

@@ -10,13 +10,13 @@ from typing import Any
 from device_sim.contract.budget import Budget
 from device_sim.contract.bundle import Bundle
 from device_sim.contract.errors import ContractError, DigestError
-from device_sim.contract.graph import Graph, count_macs
+from device_sim.contract.graph import Graph
 from device_sim.fingerprint import frontend_sha256
-from device_sim.plan import plan
 from export.calibration import Calibration, from_json, graph_of
 from export.checkpoint import content, net_of, sha256_of
 from export.compare import Comparison
 from export.compare import from_json as comparison_from_json
+from export.facts import facts
 from export.judged import labels_of, verdict_of
 from export.pack import pack
 from export.shipping_list import Shipment
@@ -101,15 +101,6 @@ def _provenance(weights: bytes, committed: bytes, run: Mapping[str, Any]) -> dic
         found |= {name: str(run[name]) for name in ("recipe", "recipe_sha256", "protocol", "init", "commit")}
         found["licences"] = ", ".join(f"{name} {licence}" for name, licence in run["licences"].items())
     return found
-
-
-def facts(graph: Graph) -> str:
-    """What a window costs, in a line."""
-    constant_bytes = sum(tensor.n_bytes for tensor in graph.constants)
-    return (
-        f"{count_macs(graph)} multiplications a window, {constant_bytes} bytes of weights, "
-        f"{plan(graph).arena_bytes} bytes of arena"
-    )
 
 
 def _card(

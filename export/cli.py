@@ -1,4 +1,4 @@
-"""Write trained nets once as integers: bundles with TensorFlow Lite and ONNX, and C on request."""
+"""Write nets once as integers: bundles with TensorFlow Lite and ONNX, and C on request."""
 
 import argparse
 import shutil
@@ -13,9 +13,11 @@ from device_sim.executor import Executor
 from device_sim.options import OneLineParser
 from device_sim.requant import Family
 from device_sim.vectors import check_vectors
+from export.facts import facts
 from export.shipping_list import LIST, chosen
 from export.to_c import to_c
 
+FOREIGN = (".tflite", ".onnx")
 EPILOG = f"""\
 Without CHECKPOINT every bundle of the list ({LIST}) is written beside it, over the one that is there. Export
 reads committed files alone: the same checkpoint and calibration give the same digest on any machine."""
@@ -25,7 +27,10 @@ def main(argv: Sequence[str]) -> int:
     """0 when every bundle is written and the core reproduces its vectors."""
     parser = OneLineParser(prog="wristlead export", description=__doc__, epilog=EPILOG, allow_abbrev=False)
     parser.add_argument(
-        "checkpoint", nargs="?", type=Path, help="weights (.safetensors) of `wristlead train`; or a bundle"
+        "checkpoint",
+        nargs="?",
+        type=Path,
+        help="weights (.safetensors) of `wristlead train`; an int8 network (.tflite, QDQ .onnx); or a bundle",
     )
     parser.add_argument("--calibration", type=Path, metavar="FILE", help="of `wristlead calibrate`")
     parser.add_argument("--out", type=Path, metavar="DIR", help="the bundle; with --list, where they go")
@@ -41,15 +46,16 @@ def main(argv: Sequence[str]) -> int:
         raise ContractError("wristlead export: expected a CHECKPOINT or a --list, got both")
     if args.checkpoint.is_dir():
         return _export_c(args)
-    for name in ("calibration", "out"):
+    is_foreign = args.checkpoint.suffix.lower() in FOREIGN
+    for name in ("out",) if is_foreign else ("calibration", "out"):
         if getattr(args, name) is None:
             raise ContractError(f"wristlead export: --{name}: expected it beside a CHECKPOINT")
+    if is_foreign and args.calibration:
+        raise ContractError("wristlead export: --calibration: these integers are what they are; leave it out")
     for folder in filter(None, (args.out, args.c)):
         if folder.exists():
             raise ContractError(f"{folder}: expected no such folder yet; nothing was written")
-    from export.bundle_of import Sources, bundle_of, facts  # opens torch; C of a bundle needs none
-
-    bundle = bundle_of(Sources(weights=args.checkpoint, calibration=args.calibration))
+    bundle = _foreign(args.checkpoint) if is_foreign else _trained(args.checkpoint, args.calibration)
     _checked(bundle)
     print(write_bundle(bundle, args.out))
     print(f"wrote {args.out}: {facts(bundle.graph)}", file=sys.stderr)
@@ -57,6 +63,18 @@ def main(argv: Sequence[str]) -> int:
         to_c(bundle, args.c)
         print(f"wrote {args.c}", file=sys.stderr)
     return 0
+
+
+def _trained(checkpoint: Path, calibration: Path) -> Bundle:
+    from export.bundle_of import Sources, bundle_of  # opens torch, which nothing else here needs
+
+    return bundle_of(Sources(weights=checkpoint, calibration=calibration))
+
+
+def _foreign(path: Path) -> Bundle:
+    from export.foreign_bundle import foreign_bundle  # opens onnx and flatbuffers
+
+    return foreign_bundle(path)
 
 
 def _export_c(args: argparse.Namespace) -> int:

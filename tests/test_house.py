@@ -286,7 +286,8 @@ def test_the_readme_shows_what_the_demo_prints() -> None:
     readme = (ROOT / "README.md").read_text()
     shown = readme.split("$ make demo\n...\n")[1].split("wrote demo.png")[0].splitlines()
     recipe = (ROOT / "Makefile").read_text().replace("\\\n", " ")
-    arguments = re.findall(r"^\t\$\(DEMO_VENV\)/bin/wristlead (.+?)--picture demo.png$", recipe, re.MULTILINE)
+    demo = r"^\t\$\(DEMO_VENV\)/bin/wristlead (.+?)--picture demo.png --report demo.html$"
+    arguments = re.findall(demo, recipe, re.MULTILINE)
     assert len(arguments) == 1
     command = [sys.executable, "-m", "device_sim", *arguments[0].split()]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)

@@ -19,6 +19,7 @@ class InputKind(StrEnum):
     BEAT = "beat"  # the second around an R peak and its difference from the usual one; intervals beside
     BLIND = "blind"  # one second of the 128 Hz stream, every hop, wherever the beats are
     SIGNAL = "signal"
+    CODES = "codes"  # of a network from elsewhere: whatever its caller hands in
 
 
 class Part(StrEnum):

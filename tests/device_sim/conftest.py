@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.device_sim.browser import CHROMIUM, Browser, chromium
 
 ROOT = Path(__file__).resolve().parents[2]
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -40,3 +42,12 @@ def recordings() -> Path:
     if not folder:
         pytest.skip("WRISTLEAD_DATA does not name a folder with mitdb, nstdb and training2017.zip")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all pages: to start it takes longer than to ask it."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: `apt install chromium`")
+    with chromium() as started:
+        yield started

@@ -7,14 +7,21 @@ import numpy as np
 import pytest
 
 from device_sim.__main__ import main
-from training.bursts import BurstSpec
-from training.data import nstdb
-from training.gate import GateForm
-from training.heard import Heard
+from device_sim.app import app_of
+from device_sim.contract.gate import Gate
+from device_sim.stream import CoreStream, Table, verdicts_of
+from device_sim.verdict import By
+from training.bursts import BurstSpec, with_bursts
+from training.data import mitdb, nstdb
+from training.gate import GateForm, gate_q8
+from training.heard import Heard, hear, read_pair
 from training.metrics import Confusion
+from training.noise_parts import read_shelf
 from training.protocols import gating
 from training.protocols.gating import Answers, Case
 from training.protocols.gating_report import GatedRecord, coverage, recovered
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def answers(classes: str, abnormal: list[int], at: list[int] | None = None) -> Answers:
@@ -109,3 +116,35 @@ def test_a_side_is_judged_and_printed_again(
     assert (opening["protocol"], opening["recipe"]) == ("gating", "gating, mean of 3")
     assert main(["evaluate", str(out)]) == 0
     assert capsys.readouterr().out == printed
+
+
+def test_the_gate_of_the_study_is_the_gate_of_the_core(made_up: Path) -> None:
+    whole = mitdb.read(mitdb.find(made_up), "101")
+    shelf = read_shelf(nstdb.find(made_up), "train", ("ma",))
+    counts_uv = with_bursts(whole, shelf, "ma", 0.0, BurstSpec(shortest_s=4.0, longest_s=12.0))
+    pair = read_pair(ROOT / "models/quality-tiny", ROOT / "models/beat-tiny")
+    heard = hear(counts_uv, whole.rate_hz, pair)
+    said = gate_q8(gating.CHOSEN, heard.quality_codes, heard.quality_usable, heard.peaks)
+    gate = Gate(
+        output="clean",
+        windows=gating.CHOSEN.n_windows,
+        accept_q8=pair.accept_q8,
+        reject_q8=pair.accept_q8 - 1,
+        hold_q8=0,
+        protects=False,
+    )
+    app = app_of((pair.quality, pair.beats), gate)
+    stream = CoreStream(Table(app), rate_hz=whole.rate_hz)
+    beats = [
+        one
+        for one in [*verdicts_of(stream.push(counts_uv), app), *verdicts_of(stream.finish(), app)]
+        if one.bundle_digest == pair.beats.digest
+    ]
+    peaks = [round((one.t0_us + 500_000 + 1e6 * heard.delay_s) * 128 / 1e6) for one in beats]
+    assert peaks == heard.peaks[: len(peaks)].tolist()
+    assert len(peaks) >= len(heard.peaks) - 1
+    is_open = said >= pair.accept_q8
+    assert [one.by is not By.GATE for one in beats] == is_open[: len(beats)].tolist()
+    assert 0.2 < np.mean(is_open) < 0.9
+    judged = [one.label != "normal" for one in beats if one.by is By.NETWORK]
+    assert judged == heard.abnormal[: len(beats)][is_open[: len(beats)]].tolist()

@@ -56,7 +56,7 @@ PART: Mapping[Side, Part] = {"DS1": "validation", "DS2": "test"}
 CLEAN = ("none", 0)
 KINDS = ("ma", "em", "bw")
 SEEN = ("118", "119")  # PhysioNet's own mixes: their noise and DS1's hearts taught our nets
-CHOOSING = tuple(product(("ma", "em"), (12, 6, 0)))
+CHOOSING = (MAIN, ("em", 6))
 CHOSEN = GateForm(how="mean", n_windows=3)
 HOWS: tuple[How, ...] = ("mean", "best", "worst", "newest")
 SHARES_KEPT = (0.75, 0.65)  # where forms are compared
@@ -193,7 +193,7 @@ def sweep(cases: Sequence[Case]) -> list[SweepRow]:
 def compare_forms(cases: Sequence[Case]) -> list[FormRow]:
     """What each form gives back where it keeps the same share of the beats; thresholds in steps of a code."""
     rows = []
-    for (kind, snr_db), kept in product((MAIN, ("em", 6)), SHARES_KEPT):
+    for (kind, snr_db), kept in product(CHOOSING, SHARES_KEPT):
         same = [case for case in cases if (case.kind, case.snr_db) == (kind, snr_db)]
         for form in (GateForm(how=how, n_windows=n) for how in HOWS for n in range(1, N_AROUND + 1)):
             if form.n_windows == 1 and form.how != "newest":

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from training.metrics import Confusion, Interval, bootstrap
+from training.protocols.strangers_report import MINUS
 
 MAIN = ("ma", 6)  # the noise and SNR of the goal
 GOAL_RECOVERED, GOAL_COVERAGE = 0.8, 0.6
@@ -112,11 +113,15 @@ def render(metrics: GatingMetrics) -> str:
     ]
     lines += [_line(metrics, kind, snr_db) for kind, snr_db in _conditions(metrics, seen=False)]
     lines += ["clean*: without noise, on the beats that the gate lets pass under it", ""]
-    lines += [_goal(main, "all"), _goal([one for one in main if one.record != "232"], "without 232")]
+    lines.append(_goal(main, "all"))
+    without = [one for one in main if one.record not in MINUS["without 232"]]
+    if len(without) < len(main):
+        lines.append(_goal(without, "without 232"))
     untaught = [one for one in main if one.record not in metrics.taught_quality]
     if untaught:
         names = ", ".join(one.record for one in untaught)
         lines.append(_goal(untaught, f"hearts that did not teach the quality net ({names})"))
+    lines += ["", *_per_hour(main)]
     seen = _conditions(metrics, seen=True)
     if seen:
         lines += ["", "seen records: " + READY_MADE]
@@ -163,6 +168,23 @@ def _goal(records: Sequence[GatedRecord], cohort: str) -> str:
         f"(goal {GOAL_RECOVERED}), coverage {coverage(records):.3f} {interval_of(records, coverage)} "
         f"(goal {GOAL_COVERAGE})"
     )
+
+
+def _per_hour(records: Sequence[GatedRecord]) -> list[str]:
+    """What a reader of the alarms meets."""
+    hours = sum(one.hours for one in records)
+    rejected = sum(one.n_abnormal_rejected for one in records)
+    kind, snr_db = MAIN
+    lines = [
+        f"{kind} {snr_db} dB, beats per hour: false alarms, abnormal missed, abnormal behind the closed gate"
+    ]
+    for name, said, behind in (
+        ("nothing added", sum_of(records, lambda one: one.clean), 0),
+        ("noise, no gate", sum_of(records, lambda one: one.noisy), 0),
+        ("noise, gate", sum_of(records, lambda one: one.gated), rejected),
+    ):
+        lines.append(f"  {name:16}{said.fp / hours:8.1f}{said.fn / hours:8.1f}{behind / hours:8.1f}")
+    return lines
 
 
 def _forms(forms: Sequence[FormRow]) -> list[str]:

@@ -1,0 +1,71 @@
+"""One source through the front end and a bundle, from its first sample to its last."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from device_sim.frontend import Columns
+from device_sim.pipeline import OpenBundle
+from device_sim.replay import Replay, Report, Stride, by_the_second, strides
+from device_sim.sources import Chunk, Source
+from device_sim.trace import Trace
+from device_sim.verdict_files import VerdictFiles
+from device_sim.verdict_lines import VerdictLines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """What is still wanted when the source is at its end."""
+
+    columns: bool = False
+    samples: bool = False  # and verdicts, with the time each took
+    by_the_second: bool = False  # judged in portions of a second, as a device does, so that times are of one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """What a run leaves behind; no lines without a bundle."""
+
+    trace: Trace
+    report: Report
+    lines: VerdictLines | None
+
+
+def play(
+    source: Source,
+    opened: OpenBundle | None,
+    *,
+    seconds: float | None,
+    keep: Keep,
+    write: Callable[[str], None],
+    files: VerdictFiles | None = None,
+    on_chunk: Callable[[Chunk], None] = lambda chunk: None,
+    on_stride: Callable[[Stride, int], None] = lambda stride, delay_us: None,
+) -> Played:
+    """Verdicts as lines to `write`; on_stride is told each second and the resampler's delay."""
+
+    def seen(chunk: Chunk) -> None:
+        trace.add_chunk(chunk)
+        on_chunk(chunk)
+
+    replay = Replay(source, seconds=seconds, on_chunk=seen)
+    trace = Trace(source, delay_us=replay.delay_us, keep_samples=keep.samples)
+    lines = None
+    if opened is not None:
+        delay_us = replay.delay_us
+        lines = VerdictLines(opened, delay_us=delay_us, write=write, keep=keep.samples, files=files)
+    for stride in strides(_judged(replay, lines, keep), replay.delay_us):
+        on_stride(stride, replay.delay_us)
+        if keep.columns or keep.samples:
+            trace.add_stride(stride)
+    return Played(trace=trace, report=replay.report(), lines=lines)
+
+
+def _judged(replay: Replay, lines: VerdictLines | None, keep: Keep) -> Iterator[Columns]:
+    """The same columns; verdicts are written as they pass."""
+    for columns in replay:
+        for part in by_the_second(columns) if keep.by_the_second else (columns,):
+            if lines is not None:
+                lines.push(part)
+            yield part
+    if lines is not None:
+        lines.finish()

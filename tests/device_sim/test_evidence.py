@@ -1,0 +1,88 @@
+"""What was measured outside a bundle is shown beside that very bundle, and beside no other."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from device_sim.contract.bundle import Bundle, write_bundle
+from device_sim.contract.errors import ContractError, DigestError
+from device_sim.contract.inputs import InputKind
+from device_sim.contract.metrics import metrics_to_json
+from device_sim.evidence import Evidence, evidence_of, read_changed, read_cost
+from tests.device_sim.bundles import bundle_of
+from tests.device_sim.conftest import ROOT
+
+
+def cost_of(bundle: Bundle) -> dict[str, object]:
+    metrics = {
+        "accuracy/AUC on nothing": 0.5,
+        "cortex-m4/instructions": 120,
+        "cortex-m4/layer 00 conv_0": 100,
+        "cortex-m4/layer 01 dense of two": 20,
+    }
+    return {"format": 1, "bundle": bundle.name, "digest": bundle.digest, "metrics": metrics}
+
+
+def changed_of(bundle: Bundle) -> dict[str, object]:
+    assert bundle.metrics is not None
+    return {
+        "side": "some",
+        "n_windows": 100,
+        "n_changed": 2,
+        "lost": {"AUC": 0.01},
+        "layers": {"conv_0": 2},
+        "flips": ["r1, window 3: 0 -> 1, margin 0.040, off: conv_0"],
+        "metrics": metrics_to_json(bundle.metrics),
+    }
+
+
+def put(path: Path, value: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
+    return path
+
+
+def test_layers_are_told_from_totals_and_accuracy(tmp_path: Path) -> None:
+    bundle = bundle_of(InputKind.IMAGE)
+    (cost,) = read_cost(put(tmp_path / "c.json", cost_of(bundle)), bundle)
+    assert (cost.core, cost.totals) == ("cortex-m4", {"instructions": 120})
+    assert cost.layers == {"conv_0": 100, "dense of two": 20}
+
+
+def test_a_file_that_was_named_and_measured_another_bundle_is_refused(tmp_path: Path) -> None:
+    image, beat = bundle_of(InputKind.IMAGE), bundle_of(InputKind.BEAT)
+    with pytest.raises(DigestError, match=f"c.json: digest: expected this bundle's {image.digest[:12]}, got"):
+        read_cost(put(tmp_path / "c.json", cost_of(beat)), image)
+    with pytest.raises(DigestError, match=r"f.json: metrics.graph_sha256: expected this bundle's"):
+        read_changed(put(tmp_path / "f.json", changed_of(beat)), image)
+    with pytest.raises(
+        ContractError, match=r"none.json: expected a baseline of `wristlead gate`, found none"
+    ):
+        read_cost(tmp_path / "none.json", image)
+
+
+def test_a_checkout_is_searched_and_what_belongs_to_another_state_of_it_is_left_out(tmp_path: Path) -> None:
+    bundle = replace(bundle_of(InputKind.IMAGE), provenance={"recipe": "r"})
+    folder = tmp_path / "models" / "b"
+    write_bundle(bundle, folder)
+    assert evidence_of(bundle, folder, cost=None, changed=None) == Evidence()
+    put(tmp_path / "budgets" / f"{bundle.name}.json", cost_of(bundle_of(InputKind.BEAT)))
+    assert evidence_of(bundle, folder, cost=None, changed=None) == Evidence()
+    put(tmp_path / "budgets" / f"{bundle.name}.json", cost_of(bundle))
+    put(tmp_path / "training" / "results" / "r" / "int8-s0.json", changed_of(bundle))
+    found = evidence_of(bundle, folder, cost=None, changed=None)
+    assert [cost.core for cost in found.costs] == ["cortex-m4"]
+    assert found.changed is not None
+    assert found.changed.n_changed == 2
+
+
+@pytest.mark.parametrize("name", ["quality-tiny", "beat-tiny"])
+def test_what_ships_has_its_evidence_in_the_checkout(name: str) -> None:
+    from device_sim.contract.bundle import read_bundle
+
+    folder = ROOT / "models" / name
+    found = evidence_of(read_bundle(folder), folder, cost=None, changed=None)
+    assert found.costs
+    assert found.changed is not None
