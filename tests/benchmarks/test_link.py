@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from benchmarks.mcu import link, qemu
-from benchmarks.mcu.image import Image
+from benchmarks.mcu.image import Image, read_image
 from benchmarks.mcu.link import Board, BoardLine
 from device_sim.__main__ import main
 from device_sim.bench import Bench
@@ -35,7 +35,7 @@ from tests.device_sim.conftest import ROOT
 from tests.device_sim.terminals import address_of, terminal
 
 SECONDS = 17  # long enough to measure its rate
-KINDS = (InputKind.IMAGE, InputKind.BEAT, InputKind.BLIND)
+KINDS = (InputKind.IMAGE, InputKind.BEAT)
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,7 @@ def test_samples_verdicts_and_columns_fit_into_115200_baud(
 
 
 def test_a_host_that_floods_the_line_gets_errors_and_no_hang(images: dict[InputKind, Image]) -> None:
-    board = Board(images[InputKind.BLIND])
+    board = Board(images[InputKind.BEAT])
     noise = np.random.default_rng(1).bytes(3000)
     board.hear(noise + b"\0")
     board.go(0.0)
@@ -188,7 +188,7 @@ def test_a_host_that_floods_the_line_gets_errors_and_no_hang(images: dict[InputK
 
 
 def test_the_board_leaves_a_bench_that_nobody_uses(images: dict[InputKind, Image]) -> None:
-    board = Board(images[InputKind.BLIND])
+    board = Board(images[InputKind.BEAT])
     bench = bench_on(board)
     bench.take(1)
     until = board.now_s + 9
@@ -206,11 +206,11 @@ def test_the_board_leaves_a_bench_that_nobody_uses(images: dict[InputKind, Image
 
 
 @contextmanager
-def in_qemu(image: Image) -> Iterator[str]:
+def in_qemu(elf: Path) -> Iterator[str]:
     """Its UART on a TCP port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    process = subprocess.Popen(qemu.link_command(image.path, port).split(), stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(qemu.link_command(elf, port).split(), stderr=subprocess.DEVNULL)
     try:
         until_s = time.monotonic() + 20
         while time.monotonic() < until_s:
@@ -227,23 +227,28 @@ def in_qemu(image: Image) -> Iterator[str]:
 def test_the_board_in_qemu_is_its_bundle(
     mcu_extra: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    bundle, elf = tmp_path / "bundle", tmp_path / "link.elf"
+    write_bundle(bundle_of(InputKind.BEAT), bundle)
+    assert main(["mcu", "link", str(bundle), "--out", str(elf)]) == 0
+    assert capsys.readouterr().out.splitlines()[1] == qemu.link_command(elf)
     if not qemu.is_installed():
         pytest.skip(f"{qemu.SYSTEM} is not installed: {qemu.INSTALL}")
-    bundle = bundle_of(InputKind.BEAT)
-    write_bundle(bundle, tmp_path / "bundle")
-    image = link.build(bundle, tmp_path, ticks_hz=link.MPS2_HZ)
-    with in_qemu(image) as port:
-        assert main(["verify", str(tmp_path / "bundle"), "--port", port, "--seconds", "4"]) == 0
+    with in_qemu(elf) as port:
+        assert main(["verify", str(bundle), "--port", port, "--seconds", "4"]) == 0
         assert capsys.readouterr().out.count("every byte equal") == 2
-    symbol = image.symbols["op0_weight"]
-    raw = bytearray(image.path.read_bytes())
-    weights = next(content for at, content in image.segments if at <= symbol.address < at + len(content))
-    inside = raw.find(weights[symbol.address : symbol.address + symbol.n_bytes])
-    raw[inside] ^= 1
-    image.path.write_bytes(raw)
-    with in_qemu(image) as port:
-        assert main(["verify", str(tmp_path / "bundle"), "--port", port]) == 1
+    flip_in(elf, "op0_weight")
+    with in_qemu(elf) as port:
+        assert main(["verify", str(bundle), "--port", port]) == 1
     assert "'op0.weight': expected CRC-32" in capsys.readouterr().out
+
+
+def flip_in(elf: Path, symbol: str) -> None:
+    """A bit of the file that is flashed."""
+    image = read_image(elf)
+    one, raw = image.symbols[symbol], bytearray(elf.read_bytes())
+    flash = next(content for at, content in image.segments if at <= one.address < at + len(content))
+    raw[raw.index(flash[one.address : one.address + one.n_bytes])] ^= 1
+    elf.write_bytes(raw)
 
 
 def test_an_emulated_board_on_a_pty_as_a_user_has_it(
@@ -256,10 +261,7 @@ def test_an_emulated_board_on_a_pty_as_a_user_has_it(
     assert capsys.readouterr().out.count("every byte equal") == 2
 
 
-def test_the_image_for_qemu_comes_with_its_command(
-    mcu_extra: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_bundle(bundle_of(InputKind.BLIND), tmp_path / "bundle")
-    assert main(["mcu", "link", str(tmp_path / "bundle"), "--out", str(tmp_path / "link.elf")]) == 0
-    assert capsys.readouterr().out.splitlines()[1] == qemu.link_command(tmp_path / "link.elf")
+def test_an_image_has_no_place_in_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_bundle(bundle_of(InputKind.BEAT), tmp_path / "bundle")
     assert main(["mcu", "link", str(tmp_path / "bundle"), "--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"{tmp_path}: expected a file in a folder that exists\n"
