@@ -14,7 +14,7 @@ from training.options import OneLineParser, add_options, workshop_of
 from training.paper_recipe import PaperRecipe
 from training.progress import teller
 from training.protocols.external import judge_external, train_external
-from training.protocols.external_figures import roc_picture
+from training.protocols.external_figures import calibration_picture, roc_picture
 from training.protocols.paper_quality import judge_paper, train_paper
 from training.protocols.personal import run_personal, weights_path
 from training.protocols.personal_report import measure
@@ -145,6 +145,7 @@ def train_on_the_noise_bench(recipe: ExternalRecipe, results: Results, workshop:
         weights={f"weights-s{seed}.safetensors": path for seed, path in trained.weights.items()},
     )
     roc_picture(results.folder / "roc-dev.png", metrics)
+    calibration_picture(results.folder / "calibration-dev.png", metrics)
 
 
 def train_papers_table(recipe: PaperRecipe, results: Results, workshop: Workshop) -> None:

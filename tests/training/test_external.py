@@ -160,7 +160,8 @@ def test_training_looks_at_dev_and_leaves_test_closed(trained: Path) -> None:
     assert metrics.n_recordings == sum(external_side(name) == "external-dev" for name in NAMES)
     assert not (trained / "external-test.json").exists()
     run = json.loads((trained / "run.json").read_text())
-    assert (trained / "roc-dev.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("roc-dev.png", "calibration-dev.png"):
+        assert (trained / name).read_bytes().startswith(b"\x89PNG")
     assert set(run["weights_sha256"]) == {"weights-s0.safetensors", "weights-s1.safetensors"}
     assert run["splits"]["noise seconds"]["train"] == [0, 1080]
 

@@ -38,15 +38,25 @@ def test_noisy_and_clean_weigh_the_same_however_few_there_are() -> None:
 
 def test_a_temperature_is_found_again_where_noisy_windows_are_rare() -> None:
     scores, is_clean = answers(40_000, noisy_share=0.05, sharpness=0.5)
-    band = band_of("net", scores, is_clean, 2.0)
+    band = band_of("net", scores, is_clean, np.ones(len(scores), dtype=np.bool_), 2.0)
     assert band.temperature == pytest.approx(2.0, rel=0.15)
     found = calibration_of(band, scores, is_clean)
     assert found.ece_after < 0.03 < found.ece_before
 
 
+def test_windows_one_could_argue_about_do_not_choose_the_temperature() -> None:
+    scores, is_clean = answers(40_000, noisy_share=0.5, sharpness=0.5)
+    doubtful, either = np.zeros(20_000) + 2, np.arange(20_000) % 2 == 0
+    mixed, truth = np.concatenate([scores, doubtful + 3]), np.concatenate([is_clean, either])
+    known = np.arange(len(mixed)) < len(scores)
+    assert band_of("net", mixed, truth, known, 2.0).temperature == pytest.approx(2.0, rel=0.15)
+    assert band_of("net", mixed, truth, np.ones_like(known), 2.0).temperature > 2.6
+
+
 def test_a_tenth_of_the_windows_gets_no_answer_and_the_rest_is_answered_better() -> None:
     scores, is_clean = answers(40_000, noisy_share=0.5, sharpness=1.0)
-    found = calibration_of(band_of("net", scores, is_clean, 2.0), scores, is_clean)
+    band = band_of("net", scores, is_clean, np.ones(len(scores), dtype=np.bool_), 2.0)
+    found = calibration_of(band, scores, is_clean)
     assert (found.clean_undecided + found.noisy_undecided) / 2 == pytest.approx(UNDECIDED, abs=0.01)
     everything = confusion(is_clean, scores > 2.0)
     assert found.sensitivity > everything.sensitivity + 0.01

@@ -12,7 +12,7 @@ from training.options import OneLineParser, add_options, workshop_of
 from training.paper_recipe import PaperRecipe
 from training.progress import teller
 from training.protocols.external import judge_external
-from training.protocols.external_figures import roc_picture
+from training.protocols.external_figures import calibration_picture, roc_picture
 from training.protocols.external_report import ExternalMetrics
 from training.protocols.in_domain import judge_in_domain
 from training.protocols.nst import judge_nst
@@ -118,6 +118,7 @@ def main(argv: Sequence[str]) -> int:
     if arguments.protocol == "external":
         assert isinstance(metrics, ExternalMetrics)
         roc_picture(folder / "roc-test.png", metrics)
+        calibration_picture(folder / "calibration-test.png", metrics)
     print(render(metrics))
     return 0
 

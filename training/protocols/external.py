@@ -215,11 +215,12 @@ def choose(name: str, scorer: Scorer, parts: Mapping[str, QualitySet], views: tu
     for part, validation in parts.items():
         every_fifth = np.arange(0, len(validation), 5)  # windows overlap by four fifths
         scores = scorer(validation.windows(every_fifth))
-        is_clean = validation.clean[every_fifth] >= CLEAN_ENOUGH
+        clean = validation.clean[every_fifth]
+        is_clean = clean >= CLEAN_ENOUGH
         logit = best_threshold(scores, is_clean)
         thresholds.append(Threshold(scorer=name, view=SINGLE, chosen_on=part, logit=logit))
         if part == MITBIH:
-            bands.append(band_of(name, scores, is_clean, logit))
+            bands.append(band_of(name, scores, is_clean, is_clean | (clean <= 1 - CLEAN_ENOUGH), logit))
     wanted = []
     for view in views:
         logit = best_threshold(view.scores, view.is_clean)

@@ -1,9 +1,10 @@
-"""The picture of an external judgement: one curve a scorer, and the three points of the paper's table."""
+"""Pictures of an external judgement: a ROC a scorer beside the paper's points, and what scores mean."""
 
 from pathlib import Path
 
 from training.data.cache import write_whole
 from training.protocols.external_report import ExternalMetrics
+from training.protocols.operating import N_STEPS
 from training.quality_metrics import PAPER_POINTS
 
 VIEWS = ("5 s", "15 s, causal")
@@ -33,4 +34,32 @@ def roc_picture(path: Path, metrics: ExternalMetrics) -> None:
     panels[0].set_ylabel("noisy windows rejected (Sp)")
     figure.suptitle(f"{metrics.recipe} on {metrics.judged_on} of CinC 2017; triangles: the paper's table")
     # no date and no version inside: the same run draws the same bytes
+    write_whole(path, lambda stream: figure.savefig(stream, format="png", metadata={"Software": None}))
+
+
+def calibration_picture(path: Path, metrics: ExternalMetrics) -> None:
+    """Who is given which score: clean and noisy weighing the same, and as they come."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.6, 4.8), dpi=110, layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="0.6", linewidth=1, label="as it is said")
+    nets = [one for one in metrics.calibrations or () if not one.band.scorer.endswith("blanked")]
+    for number, one in enumerate(nets):
+        if one.as_met is None:
+            continue
+        steps = one.as_met.steps
+        said = [(step.tenth + 0.5) / N_STEPS for step in steps]
+        colour = f"C{number}"
+        axes.plot(
+            said, [step.alike for step in steps], "o-", markersize=4, color=colour, label=one.band.scorer
+        )
+        come = [step.n_clean / (step.n_clean + step.n_noisy) for step in steps]
+        axes.plot(said, come, "--", linewidth=1, color=colour)
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="score", ylabel="share clean of the windows with that score")
+    axes.legend(loc="lower right", fontsize=8)
+    axes.grid(alpha=0.3)
+    figure.suptitle(
+        f"{metrics.recipe} on {metrics.judged_on}, 5 s\nlines: both weigh the same; dashed: as they come"
+    )
     write_whole(path, lambda stream: figure.savefig(stream, format="png", metadata={"Software": None}))

@@ -105,15 +105,18 @@ def point_of(
     )
 
 
-def band_of(scorer: str, scores: Floats, is_clean: Mask, threshold: float) -> Band:
-    """Temperature and width of the undecided, noisy and clean windows weighing the same."""
-    chosen = both_alike(is_clean)
-    away = scores[chosen] - threshold
+def band_of(scorer: str, scores: Floats, is_clean: Mask, is_certain: Mask, threshold: float) -> Band:
+    """Temperature and width of the undecided, noisy and clean windows weighing the same.
+
+    is_certain      Windows no reader would argue about: they alone choose the temperature
+    """
+    away, certain = scores - threshold, np.flatnonzero(is_certain)
+    judged = certain[both_alike(is_clean[certain])]
     return Band(
         scorer=scorer,
         threshold=threshold,
-        temperature=fit_temperature(away, is_clean[chosen].astype(np.int64)),
-        half_width=float(np.quantile(np.abs(away), UNDECIDED)),
+        temperature=fit_temperature(away[judged], is_clean[judged].astype(np.int64)),
+        half_width=float(np.quantile(np.abs(away[both_alike(is_clean)]), UNDECIDED)),
     )
 
 
