@@ -1,5 +1,6 @@
 """Boards, images and checks: every board is read, a missing tool is skipped by name and never passed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -115,7 +116,9 @@ def test_the_cost_on_a_board_is_an_interval_and_says_what_is_modelled(
     assert 0 < cost.load.low < cost.load.high < 0.05
     said = board_cost.text(cost, 225)
     assert "Modelled, at 180 beats a minute" in said
-    assert "recalled, not looked up again" in said
+    assert "recalled, not looked up again" not in said
+    recalled = replace(board, power=replace(board.power, is_checked=False)) if board.power else board
+    assert "recalled, not looked up again" in board_cost.text(replace(cost, board=recalled), 225)
 
 
 def test_two_bundles_share_all_but_models_and_arenas() -> None:
