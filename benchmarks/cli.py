@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks import backends, beats, compare, frontend, frontend_report, host, kernels
 from benchmarks.mcu.image import COMPILERS, ZIG
-from benchmarks.mcu.targets import COUNTED, target
+from benchmarks.mcu.targets import COUNTED, M55, target
 from device_sim.contract.errors import ContractError
 from device_sim.options import OneLineParser
 from device_sim.runner import Backend
@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    cores = [one.name for one in COUNTED]
+    cores = [one.name for one in (*COUNTED, M55)]
     layers.add_argument("--target", choices=cores, default="cortex-m4", help="default: cortex-m4")
     layers.add_argument("--compiler", choices=COMPILERS, default=ZIG, help=f"default: {ZIG}")
     layers.add_argument("--record", action="store_true", help="append it to benchmarks/results/kernels.jsonl")

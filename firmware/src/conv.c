@@ -174,9 +174,9 @@ WL_SELDOM void depthwise_position(const struct wl_op *op, const struct wl_scalin
     }
 }
 
-#ifdef WL_BLOCKED
+#ifdef WL_LANES
 
-#define MAX_TAPS 49         /* of a kernel whose channels are taken by four */
+#define MAX_TAPS 49         /* of a kernel whose channels go side by side */
 
 /** Which taps lie on the map, seen from the first one; as many channels go in as come out. */
 WL_SELDOM int32_t taps_of(const struct wl_op *op, struct window window, struct wl_tap *taps)
@@ -197,13 +197,13 @@ static int is_same_part(struct window a, struct window b)
            a.rows.to == b.rows.to;
 }
 
-/** Channels by four; the last four of a number that is no multiple overlap the four before. */
-static void depthwise_by_four(const struct wl_op *op, const int8_t *x, int8_t *out)
+/** Channels by WL_LANES; the last ones of a number that is no multiple overlap those before. */
+static void depthwise_side_by_side(const struct wl_op *op, const int8_t *x, int8_t *out)
 {
     struct wl_scaling scaling = wl_scaling_of(op);
     struct window before = {{0, 0, 0}, {0, 0, 0}};
     struct wl_tap taps[MAX_TAPS];
-    int32_t n_taps = 0, last = op->out_c - 4;
+    int32_t n_taps = 0, last = op->out_c - WL_LANES;
 
     for (int32_t oy = 0; oy < op->out_h; oy++)
         for (int32_t ox = 0; ox < op->out_w; ox++, out += op->out_c) {
@@ -214,11 +214,12 @@ static void depthwise_by_four(const struct wl_op *op, const int8_t *x, int8_t *o
             if (!is_same_part(window, before)) /* the same for all positions but those at the border */
                 n_taps = taps_of(op, window, taps);
             before = window;
-            for (int32_t c = 0;; c = c + 4 < last ? c + 4 : last) {
-                int32_t sum[4] = {op->bias[c], op->bias[c + 1], op->bias[c + 2], op->bias[c + 3]};
+            for (int32_t c = 0;; c = c + WL_LANES < last ? c + WL_LANES : last) {
+                int32_t sum[WL_LANES];
 
-                wl_four_taps(from + c, w + c, taps, n_taps, op->x_zero, sum);
-                for (int32_t k = 0; k < 4; k++)
+                memcpy(sum, op->bias + c, sizeof sum);
+                wl_side_by_side(from + c, w + c, taps, n_taps, op->x_zero, sum);
+                for (int32_t k = 0; k < WL_LANES; k++)
                     out[c + k] = wl_code_of(&scaling, c + k, sum[k]);
                 if (c >= last)
                     break;
@@ -233,9 +234,9 @@ void wl_depthwise_conv2d(const struct wl_op *op, int8_t *arena)
     int8_t *out = arena + op->out;
     struct wl_scaling scaling = wl_scaling_of(op);
 
-#ifdef WL_BLOCKED
-    if (op->out_c == op->in_c && op->out_c >= 4 && op->kernel_h * op->kernel_w <= MAX_TAPS) {
-        depthwise_by_four(op, x, out);
+#ifdef WL_LANES
+    if (op->out_c == op->in_c && op->out_c >= WL_LANES && op->kernel_h * op->kernel_w <= MAX_TAPS) {
+        depthwise_side_by_side(op, x, out);
         return;
     }
 #endif

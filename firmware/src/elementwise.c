@@ -11,19 +11,31 @@ static int32_t n_codes(const struct wl_op *op)
     return op->in_h * op->in_w * op->in_c;
 }
 
+/* The steps of an addition, out of the operator: a kernel that writes codes need not look them up again. */
+struct sum_of_two {
+    int32_t x_zero, y_zero, x_by_q31, y_by_q31, by_q31;
+    int x_shift, y_shift, shift;
+};
+
+static inline int32_t scaled_sum(const struct sum_of_two *of, int32_t x, int32_t y)
+{
+    int32_t raised_x = wl_requant((x - of->x_zero) * RAISE, of->x_by_q31, of->x_shift);
+    int32_t raised_y = wl_requant((y - of->y_zero) * RAISE, of->y_by_q31, of->y_shift);
+
+    return wl_requant(raised_x + raised_y, of->by_q31, of->shift);
+}
+
 /** Both addends to a common unit, their sum to the output's; may write over either. */
 void wl_add(const struct wl_op *op, int8_t *arena)
 {
     const int8_t *x = arena + op->x, *y = arena + op->y;
+    const struct sum_of_two of = {op->x_zero, op->y_zero, op->by_q31[0], op->by_q31[1], op->by_q31[2],
+                                  op->by_shift[0], op->by_shift[1], op->by_shift[2]};
+    int32_t zero = op->out_zero, low = op->low, high = op->high, n = n_codes(op);
     int8_t *out = arena + op->out;
 
-    for (int32_t i = 0; i < n_codes(op); i++) {
-        int32_t raised_x = wl_requant((x[i] - op->x_zero) * RAISE, op->by_q31[0], op->by_shift[0]);
-        int32_t raised_y = wl_requant((y[i] - op->y_zero) * RAISE, op->by_q31[1], op->by_shift[1]);
-        int32_t sum = wl_requant(raised_x + raised_y, op->by_q31[2], op->by_shift[2]);
-
-        out[i] = wl_activate(sum, op->out_zero, op->low, op->high);
-    }
+    for (int32_t i = 0; i < n; i++)
+        out[i] = wl_activate(scaled_sum(&of, x[i], y[i]), zero, low, high);
 }
 
 /** The map in the middle of zeros: of zero points. */

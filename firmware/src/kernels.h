@@ -58,6 +58,9 @@ static inline struct wl_span wl_window(int32_t out, int32_t stride, int32_t pad,
 static inline struct wl_pair wl_dot(const int8_t *x, const int8_t *w_a, const int8_t *w_b, int32_t n, int32_t x_zero,
                                     struct wl_pair sum)
 {
+#ifdef WL_VECTORS
+    return wl_dot_vectors(x, w_a, w_b, n, x_zero, sum);
+#else
     int32_t n_quads = n >> 2;
 
     if (n_quads)
@@ -67,6 +70,7 @@ static inline struct wl_pair wl_dot(const int8_t *x, const int8_t *w_a, const in
         sum.b += (x[i] - x_zero) * w_b[i];
     }
     return sum;
+#endif
 }
 
 /** What makes codes of sums, by itself: a kernel that writes codes need not look it up again. */
@@ -81,7 +85,7 @@ static inline struct wl_scaling wl_scaling_of(const struct wl_op *op)
 {
     struct wl_scaling scaling = {op->by_q31, op->by_shift, op->out_zero, op->low, op->high, 0};
 
-#ifdef WL_DSP
+#ifdef WL_PRODUCTS
     scaling.is_fast = op->high - op->low == 255;
     for (int32_t c = 0; c < op->out_c; c++)
         scaling.is_fast &= op->by_shift[c] < -1;
@@ -100,7 +104,7 @@ WL_SELDOM int8_t wl_any_code(const struct wl_scaling *scaling, int32_t c, int32_
 /** The code of a sum of output channel c. */
 static inline int8_t wl_code_of(const struct wl_scaling *scaling, int32_t c, int32_t sum)
 {
-#ifdef WL_DSP
+#ifdef WL_PRODUCTS
     if (scaling->is_fast)
         return wl_fast_code(sum, scaling->by_q31[c], 1 << (32 + scaling->by_shift[c]), scaling->zero);
 #endif
@@ -111,7 +115,7 @@ static inline int8_t wl_code_of(const struct wl_scaling *scaling, int32_t c, int
 static inline void wl_two_codes(const struct wl_scaling *scaling, int32_t c, int32_t sum_a, int32_t sum_b, int8_t *a,
                                 int8_t *b)
 {
-#ifdef WL_DSP
+#ifdef WL_PRODUCTS
     if (scaling->is_fast) {
         int32_t by_q31 = scaling->by_q31[c], power = 1 << (32 + scaling->by_shift[c]);
 

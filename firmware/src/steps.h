@@ -8,21 +8,37 @@
 #define WL_STEPS_H
 
 #include <stdint.h>
+#include <string.h>
 
-/* A core with vectors does better with what its compiler makes of plain C; without optimisation a
- * compiler has no registers to spare. WL_PORTABLE: never. */
-#if defined(__ARM_FEATURE_DSP) && __ARM_ARCH_PROFILE == 'M' && !defined(__ARM_FEATURE_MVE) && \
-    defined(__OPTIMIZE__) && !defined(WL_PORTABLE)
-#define WL_DSP
+/* Without optimisation a compiler has no registers to spare. WL_PORTABLE: never. */
+#if defined(__ARM_FEATURE_DSP) && __ARM_ARCH_PROFILE == 'M' && defined(__OPTIMIZE__) && !defined(WL_PORTABLE)
+#ifdef __ARM_FEATURE_MVE
+#define WL_VECTORS          /* of 16 codes: M55 */
+#else
+#define WL_DSP              /* of 4 codes: M4, M7, M33 */
+#endif
+#define WL_PRODUCTS         /* the upper half of a product in one instruction, rounded */
 #define WL_SELDOM static __attribute__((noinline, unused)) /* out of the way of what is frequent */
 #else
 #define WL_SELDOM static inline
 #endif
 
 /* Two columns of a convolution as quads: also where a core has few registers and no way to subtract while loading
- * (M0+); where a compiler makes vectors of plain loops it only costs. Tests ask for it. */
+ * (M0+); where there are vectors, or a compiler makes them of plain loops, it only costs. Tests ask for it. */
 #if (defined(WL_DSP) || defined(__ARM_ARCH_6M__)) && !defined(WL_BLOCKED)
 #define WL_BLOCKED
+#endif
+
+/* How many channels of a depthwise convolution go side by side. */
+#ifdef WL_VECTORS
+#define WL_LANES 8
+#elif defined(WL_BLOCKED)
+#define WL_LANES 4
+#endif
+
+/* Four channels of a pool in one word. */
+#if defined(WL_BLOCKED) && !defined(__ARM_ARCH_6M__)
+#define WL_WORDS
 #endif
 
 /** Two channels' sums over one piece of the input. */
@@ -35,7 +51,7 @@ struct wl_tap {
     int32_t x, w;
 };
 
-#ifdef WL_DSP
+#ifdef WL_PRODUCTS
 
 /**
  * The code of a sum that is cut to int8 and nothing less
@@ -53,6 +69,10 @@ static inline int8_t wl_fast_code(int32_t sum, int32_t by_q31, int32_t power, in
           : "r"(by_q31), "r"(power), "r"(zero));
     return (int8_t)v;
 }
+
+#endif
+
+#ifdef WL_DSP
 
 /** Both halves of a word as zero point, negative. */
 static inline int32_t wl_twice(int32_t zero)
@@ -153,8 +173,8 @@ static inline void wl_block_quads(const int16_t *x, const int8_t *w_a, const int
     sum[0] = s0, sum[1] = s1, sum[2] = s2, sum[3] = s3;
 }
 
-static inline void wl_four_taps(const int8_t *x, const int8_t *w, const struct wl_tap *taps, int32_t n_taps,
-                                int32_t x_zero, int32_t sum[4])
+static inline void wl_side_by_side(const int8_t *x, const int8_t *w, const struct wl_tap *taps, int32_t n_taps,
+                                    int32_t x_zero, int32_t sum[WL_LANES])
 {
     int32_t s0 = sum[0], s1 = sum[1], s2 = sum[2], s3 = sum[3], zeros = wl_twice(x_zero), x_even, x_odd, even, odd;
 
@@ -179,6 +199,98 @@ static inline void wl_four_taps(const int8_t *x, const int8_t *w, const struct w
     sum[0] = s0, sum[1] = s1, sum[2] = s2, sum[3] = s3;
 }
 
+/** The higher of each two codes. */
+static inline void wl_higher_four(int8_t *best, const int8_t *x)
+{
+    int32_t high, code, spare;
+
+    memcpy(&high, best, 4);
+    memcpy(&code, x, 4);
+    __asm("ssub8 %1, %0, %2\n\t"
+          "sel %0, %0, %2"
+          : "+r"(high), "=&r"(spare)
+          : "r"(code)
+          : "cc");
+    memcpy(best, &high, 4);
+}
+
+/** To the sums of four channels, in the order 0, 2, 1, 3. */
+static inline void wl_add_four(int16_t *sum, const int8_t *x)
+{
+    int32_t even, odd, code;
+
+    memcpy(&even, sum, 4);
+    memcpy(&odd, sum + 2, 4);
+    memcpy(&code, x, 4);
+    __asm("sxtab16 %0, %0, %2\n\t"
+          "sxtab16 %1, %1, %2, ror #8"
+          : "+r"(even), "+r"(odd)
+          : "r"(code));
+    memcpy(sum, &even, 4);
+    memcpy(sum + 2, &odd, 4);
+}
+
+#else
+
+#ifdef WL_VECTORS
+
+/**
+ * n codes times two channels' weights, and the sums of those weights
+ *
+ * A loop that a hardware counter ends; the last round takes what is left. The accumulators must be even registers.
+ */
+static inline struct wl_pair wl_dot_vectors(const int8_t *x, const int8_t *w_a, const int8_t *w_b, int32_t n,
+                                            int32_t x_zero, struct wl_pair sum)
+{
+    int32_t of_a = 0, of_b = 0;
+
+    __asm volatile("dlstp.8 lr, %[n]\n"
+                   "1:\n\t"
+                   "vldrb.8 q0, [%[x]], #16\n\t"
+                   "vldrb.8 q1, [%[wa]], #16\n\t"
+                   "vmladava.s8 %[a], q0, q1\n\t"
+                   "vaddva.s8 %[oa], q1\n\t"
+                   "vldrb.8 q1, [%[wb]], #16\n\t"
+                   "vmladava.s8 %[b], q0, q1\n\t"
+                   "vaddva.s8 %[ob], q1\n\t"
+                   "letp lr, 1b"
+                   : [x] "+r"(x), [wa] "+r"(w_a), [wb] "+r"(w_b), [a] "+Te"(sum.a), [b] "+Te"(sum.b),
+                     [oa] "+Te"(of_a), [ob] "+Te"(of_b)
+                   : [n] "r"(n)
+                   : "lr", "q0", "q1", "memory");
+    sum.a -= x_zero * of_a;
+    sum.b -= x_zero * of_b;
+    return sum;
+}
+
+/* A product fits 16 bits: 255 * 128; even channels are summed in q2, odd ones in q3. */
+static inline void wl_side_by_side(const int8_t *x, const int8_t *w, const struct wl_tap *taps, int32_t n_taps,
+                                   int32_t x_zero, int32_t sum[WL_LANES])
+{
+    int32_t at_x, at_w;
+
+    __asm volatile("vld20.32 {q2, q3}, [%[s]]\n\t"
+                   "vld21.32 {q2, q3}, [%[s]]\n\t"
+                   "dls lr, %[n]\n"
+                   "1:\n\t"
+                   "ldrd %[ax], %[aw], [%[t]], #8\n\t"
+                   "add %[ax], %[x]\n\t"
+                   "add %[aw], %[w]\n\t"
+                   "vldrb.s16 q0, [%[ax]]\n\t"
+                   "vldrb.s16 q1, [%[aw]]\n\t"
+                   "vsub.i16 q0, q0, %[z]\n\t"
+                   "vmullb.s16 q4, q0, q1\n\t"
+                   "vmullt.s16 q0, q0, q1\n\t"
+                   "vadd.i32 q2, q2, q4\n\t"
+                   "vadd.i32 q3, q3, q0\n\t"
+                   "le lr, 1b\n\t"
+                   "vst20.32 {q2, q3}, [%[s]]\n\t"
+                   "vst21.32 {q2, q3}, [%[s]]"
+                   : [t] "+r"(taps), [ax] "=&r"(at_x), [aw] "=&r"(at_w)
+                   : [s] "r"(sum), [n] "r"(n_taps), [x] "r"(x), [w] "r"(w), [z] "r"(x_zero)
+                   : "lr", "q0", "q1", "q2", "q3", "q4", "memory");
+}
+
 #else
 
 /** n_quads * 4 codes, each less the zero point, times two channels' weights; n_quads >= 1. */
@@ -191,6 +303,7 @@ static inline struct wl_pair wl_dot_quads(const int8_t *x, const int8_t *w_a, co
     }
     return sum;
 }
+#endif
 
 #ifdef WL_BLOCKED
 
@@ -225,16 +338,37 @@ static inline void wl_block_quads(const int16_t *x, const int8_t *w_a, const int
         }
 }
 
+#endif
+
+#ifdef WL_WORDS
+
+/** The higher of each two codes. */
+static inline void wl_higher_four(int8_t *best, const int8_t *x)
+{
+    for (int32_t k = 0; k < 4; k++)
+        best[k] = x[k] > best[k] ? x[k] : best[k];
+}
+
+/** To the sums of four channels, in the order 0, 2, 1, 3. */
+static inline void wl_add_four(int16_t *sum, const int8_t *x)
+{
+    sum[0] = (int16_t)(sum[0] + x[0]), sum[1] = (int16_t)(sum[1] + x[2]);
+    sum[2] = (int16_t)(sum[2] + x[1]), sum[3] = (int16_t)(sum[3] + x[3]);
+}
+#endif
+
+#if defined(WL_LANES) && !defined(WL_VECTORS)
+
 /**
- * Four channels of a depthwise convolution
- * taps            Where from x and w on the four codes and the four weights lie
+ * Some channels of a depthwise convolution
+ * taps            Where from x and w on their codes and their weights lie
  * n_taps          At least one
  */
-static inline void wl_four_taps(const int8_t *x, const int8_t *w, const struct wl_tap *taps, int32_t n_taps,
-                                int32_t x_zero, int32_t sum[4])
+static inline void wl_side_by_side(const int8_t *x, const int8_t *w, const struct wl_tap *taps, int32_t n_taps,
+                                    int32_t x_zero, int32_t sum[WL_LANES])
 {
     for (int32_t i = 0; i < n_taps; i++)
-        for (int32_t k = 0; k < 4; k++)
+        for (int32_t k = 0; k < WL_LANES; k++)
             sum[k] += (x[taps[i].x + k] - x_zero) * w[taps[i].w + k];
 }
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from benchmarks import kernels
-from benchmarks.mcu import model
-from benchmarks.mcu.targets import M4
+from benchmarks.mcu import model, qemu
+from benchmarks.mcu.targets import M4, M55
 from device_sim.__main__ import main
 from device_sim.contract.errors import ContractError
 
@@ -40,3 +40,13 @@ def test_a_layer_with_other_bytes_has_no_cost(mcu_extra: None, monkeypatch: pyte
     monkeypatch.setattr(model, "hash_here", lambda graph, windows: 0)
     with pytest.raises(ContractError, match="dense 256 to 32: cortex-m4 and this machine give different"):
         kernels.measure(M4, shapes=kernels.SHAPES[-1:])
+
+
+def test_vectors_of_the_m55_give_these_bytes_and_its_dense_layer_beats_the_reference(mcu_extra: None) -> None:
+    if not qemu.is_installed():
+        pytest.skip(f"{qemu.SYSTEM}: {qemu.INSTALL}")
+    conv, depthwise, dense = kernels.measure(M55, shapes=(kernels.SHAPES[2], *kernels.SHAPES[6:]))
+    assert conv.per_mac < 0.6  # plain loops, vectors by the compiler: 1.84
+    assert depthwise.per_mac < 7  # 24
+    assert dense.per_mac < dense.reference
+    assert all(cost.limit is None and cost.stack_bytes is None for cost in (conv, depthwise, dense))

@@ -10,6 +10,9 @@ struct end {
 
 #include "wl_windows.h" /* written by benchmarks.mcu.model: N_WINDOWS, ins, outs */
 
+#ifndef WL_TIMES
+#define WL_TIMES 1          /* each operator; where only a whole run is counted, a second time tells what one costs */
+#endif
 #define FNV_START 2166136261u
 #define FNV_PRIME 16777619u
 
@@ -57,7 +60,8 @@ int main(void)
             memcpy(arena + ins[k].offset, ins[k].codes + window * ins[k].n_bytes, (size_t)ins[k].n_bytes);
         for (int32_t i = 0; i < wl_model.n_ops; i++) {
             wl_mark((uint32_t)i + 1);
-            wl_graph_step(&wl_model, i, arena);
+            for (int32_t times = 0; times < WL_TIMES; times++)
+                wl_graph_step(&wl_model, i, arena);
         }
         wl_mark(0);
         for (size_t k = 0; k < sizeof outs / sizeof outs[0]; k++)
