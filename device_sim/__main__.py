@@ -30,6 +30,11 @@ HEADINGS = {
 CHECKOUT = "in a checkout of wristlead: pip install -c constraints.txt -e"
 ROOMS = {
     "run": Room(module="device_sim.cli", summary="an ECG into verdicts: a recording, a device, synthetic"),
+    "serve": Room(
+        module="device_sim.serve",
+        summary="a page that shows a device live",
+        install="pip install 'wristlead[serve]'",
+    ),
     "report": Room(module="device_sim.report", summary="one page about a bundle and a recording"),
     "send": Room(module="device_sim.send", summary="play a recording on a port, as a device would"),
     "simulate-device": Room(

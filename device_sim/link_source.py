@@ -31,6 +31,7 @@ class LinkSource:
         *,
         baud: int = BAUD,
         wait_s: float = WAIT_S,
+        patience_s: float | None = None,
         is_unpaced: bool = False,
         open_line: Callable[..., Link] = open_link,
         clock: Callable[[], float] = lambda: time.clock_gettime(SLEEPLESS),
@@ -40,6 +41,7 @@ class LinkSource:
         self.n_samples: int | None = None
         self.annotations: Annotations | None = None
         self.interrupted = False
+        self.is_away = False  # unplugged, and looked for
         self.complaint: DeviceError | None = None  # the last one
         self.status: Status | None = None
         self.n_judged = 0  # verdicts the device gave itself
@@ -63,6 +65,7 @@ class LinkSource:
         except BaseException:
             self._link.close()
             raise
+        self._wait_s = wait_s if patience_s is None else patience_s  # for a device that is known
         self.lead, self.rate_hz, self.uv_per_count, self.rails_counts, said_by, is_paced = facts
         self._meter: RateMeter | None = None
         if is_paced and self._link.is_live and not is_unpaced:
@@ -147,7 +150,9 @@ class LinkSource:
             self._is_over, self.ended_by = True, "the end of the stream"
             return b"\n" if isinstance(self._receiver, LineReceiver) else b""  # a last line need not end
         self._link.close()
+        self.is_away = True
         self._is_over = not self._came_back()
+        self.is_away = False
         if self._is_over:
             self.ended_by = f"the device went away and did not come back within {self._wait_s:g} s"
         return b""

@@ -149,8 +149,10 @@ def has_source(args: argparse.Namespace) -> bool:
     return bool(args.synthetic or args.file or args.port or args.stdin)
 
 
-def source_of(args: argparse.Namespace, *, command: str = "wristlead run") -> Source:
-    """The one source the arguments name."""
+def source_of(
+    args: argparse.Namespace, *, command: str = "wristlead run", patience_s: float | None = None
+) -> Source:
+    """The one source the arguments name; patience is for a device that was met and went silent."""
     named = [args.synthetic, args.file is not None, args.port is not None, args.stdin is not None]
     if sum(named) != 1:
         raise ContractError(
@@ -158,7 +160,7 @@ def source_of(args: argparse.Namespace, *, command: str = "wristlead run") -> So
             f"got {sum(named)}"
         )
     if args.port is not None:
-        return link_source_of(args, command=command)
+        return link_source_of(args, command=command, patience_s=patience_s)
     refuse(args, PORT_OPTIONS, "--synthetic" if args.synthetic else "a recording", command=command)
     if args.synthetic:
         refuse(args, FILE_OPTIONS, "--synthetic", command=command)
@@ -174,7 +176,7 @@ def source_of(args: argparse.Namespace, *, command: str = "wristlead run") -> So
     return read_recording(args.file, read_as(args)).source(block_samples=FILE_BLOCK_SAMPLES)
 
 
-def link_source_of(args: argparse.Namespace, *, command: str) -> LinkSource:
+def link_source_of(args: argparse.Namespace, *, command: str, patience_s: float | None) -> LinkSource:
     """The device on a port, met."""
     refuse(args, SCENE_OPTIONS, "--port", command=command)
     if args.wait is not None and not 0 < args.wait < float("inf"):
@@ -184,6 +186,7 @@ def link_source_of(args: argparse.Namespace, *, command: str) -> LinkSource:
         read_as(args),
         baud=args.baud or BAUD,
         wait_s=args.wait or WAIT_S,
+        patience_s=args.wait or patience_s,
         is_unpaced=bool(args.unpaced),
     )
 

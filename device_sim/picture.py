@@ -30,6 +30,7 @@ FLAG_COLOURS = {
     Flag.GAP: "#30638e",
 }
 INK = "#22313f"
+N_HUES = 6  # of page.css
 WANTED, OTHERS = "#66a182", ("#d1495b", "#edae49", "#7d5ba6", "#30638e")
 
 
@@ -53,6 +54,11 @@ class Lane:
     wanted: str
     said: tuple[Said, ...]
     are_beats: bool  # drawn as marks with their word, not as a band
+
+    def hue(self, word: str) -> int:
+        """Which colours of a page it has: the wanted word the first, the others the next in turn."""
+        others = [one for one in self.words if one != self.wanted]
+        return 0 if word == self.wanted else 1 + others.index(word) % (N_HUES - 1)
 
     def colour(self, word: str) -> str:
         others = [one for one in self.words if one != self.wanted]

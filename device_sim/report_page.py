@@ -1,16 +1,14 @@
 """One page that needs nothing else: what a bundle said of a recording, what it costs, where it comes from."""
 
-import base64
-import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device_sim.contract.bundle import Bundle
+from device_sim.document import document
 from device_sim.evidence import Evidence
 from device_sim.markup import Markup, embedded, joined, table, tag
 from device_sim.memory import Memory, memory_of
@@ -18,11 +16,10 @@ from device_sim.picture import Lane
 from device_sim.replay import Report
 from device_sim.report_bundle import integers_section, layers_section, memory_section, provenance_section
 from device_sim.report_latency import latency_section, milliseconds
-from device_sim.report_recording import MAX_SAMPLES, Recording, hue_of
+from device_sim.report_recording import MAX_SAMPLES, Recording
 from device_sim.report_still import runs, still
 from device_sim.show_bundle import SHORT, weight_bytes
 
-PAGE = Path(__file__).parent / "page"
 MAX_ROWS = 200
 BUTTONS = (
     ("closer", "+", "zoom in"),
@@ -79,33 +76,6 @@ def page_of(heard: Heard | None, bundle: Bundle | None, evidence: Evidence) -> s
 
 def _labelled(identity: str) -> dict[str, str]:
     return {"id": identity, "aria_labelledby": f"{identity}-title"}
-
-
-def document(title: str, body: Sequence[Markup], *, scripts: Sequence[str], more_policy: str = "") -> str:
-    """HTML with its style and scripts inside; the policy lets nothing else run and nothing be fetched."""
-    style = Markup((PAGE / "page.css").read_text(encoding="utf-8"))
-    programs = [Markup((PAGE / name).read_text(encoding="utf-8")) for name in scripts]
-    allowed = " ".join(f"'sha256-{_sha256(one)}'" for one in programs) or "'none'"
-    policy = (
-        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {allowed}; "
-        f"base-uri 'none'; form-action 'none'{more_policy}"
-    )
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("title", title),
-        tag("link", rel="icon", href="data:,"),
-        tag("style", style),
-    )
-    skip = tag("a", "Skip to the content", href="#content", class_="skip")
-    made = tag("html", head, tag("body", skip, *body, *(tag("script", one) for one in programs)), lang="en")
-    return f"<!doctype html>\n{made}\n"
-
-
-def _sha256(program: str) -> str:
-    return base64.b64encode(hashlib.sha256(program.encode()).digest()).decode()
 
 
 def _subtitle(heard: Heard | None, bundle: Bundle | None) -> str:
@@ -180,7 +150,7 @@ def _said_tile(lane: Lane) -> Markup:
     words = [
         tag(
             "dd",
-            tag("span", word, class_=f"word word-{hue_of(lane, word)}"),
+            tag("span", word, class_=f"word word-{lane.hue(word)}"),
             f" {counts[word]:,} ({counts[word] / total:.0%})",
         )
         for word in lane.words
@@ -189,7 +159,7 @@ def _said_tile(lane: Lane) -> Markup:
     parts = [
         tag(
             "span",
-            style=f"width:{100 * counts[word] / total:.1f}%;background:var(--ink-{hue_of(lane, word)})",
+            style=f"width:{100 * counts[word] / total:.1f}%;background:var(--ink-{lane.hue(word)})",
         )
         for word in lane.words
         if counts[word]
@@ -266,7 +236,7 @@ def _note(recording: Recording) -> str:
 
 
 def _legend(lane: Lane) -> Markup:
-    words = [tag("li", tag("span", word, class_=f"word word-{hue_of(lane, word)}")) for word in lane.words]
+    words = [tag("li", tag("span", word, class_=f"word word-{lane.hue(word)}")) for word in lane.words]
     return tag("ul", *words, class_="legend", aria_label=f"What {lane.name} may say")
 
 
@@ -276,7 +246,7 @@ def _said_table(lane: Lane) -> Markup:
     if lane.are_beats:
         found = [one for one in found if one[0] != lane.wanted]
     rows = [
-        (f"{start_s:.2f}", f"{end_s:.2f}", tag("span", word, class_=f"word word-{hue_of(lane, word)}"))
+        (f"{start_s:.2f}", f"{end_s:.2f}", tag("span", word, class_=f"word word-{lane.hue(word)}"))
         for word, start_s, end_s in found[:MAX_ROWS]
     ]
     what = f"beats that are not {lane.wanted}" if lane.are_beats else "stretches"

@@ -19,7 +19,6 @@ from device_sim.trace import Trace
 # What a page holds of each at most, whatever the recording: 8 MB of HTML where nothing can be compressed.
 MAX_SAMPLES, MAX_COLUMNS, MAX_SAID = 1 << 20, 1 << 16, 1 << 16
 GAP_UV, LARGEST_UV = -32_768, 32_767  # of 16 bits, around the median: a rail leaves the picture
-N_HUES = 6  # the wanted word has the first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +112,7 @@ def _lane_json(lane: Lane) -> dict[str, Any]:
     return {
         "label": "beats say" if lane.are_beats else "verdict",
         "words": lane.words,
-        "hues": [hue_of(lane, word) for word in lane.words],
+        "hues": [lane.hue(word) for word in lane.words],
         "areBeats": lane.are_beats,
         "hasScore": any(score >= 0 for score in scores),
         "length_s": lane.said[0].seconds if lane.said else 1,
@@ -122,12 +121,6 @@ def _lane_json(lane: Lane) -> dict[str, Any]:
         "score": packed(np.array(scores, np.int16)),
         "rule": packed(np.array([one.by_rule for one in lane.said], np.uint8)),
     }
-
-
-def hue_of(lane: Lane, word: str) -> int:
-    """0 for the wanted word; the others in turn."""
-    others = [one for one in lane.words if one != lane.wanted]
-    return 0 if word == lane.wanted else 1 + others.index(word) % (N_HUES - 1)
 
 
 def _centred(x_uv: NDArray[np.float32]) -> NDArray[np.int16]:

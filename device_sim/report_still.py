@@ -10,7 +10,7 @@ from device_sim.frontend import ROW_HF, ROW_LF, ROWS, WAVELET_ROWS, Flag, row_hz
 from device_sim.markup import Markup, joined, tag
 from device_sim.picture import DB_PER_CODE, TICKS_HZ, Lane, stretches
 from device_sim.png import png_of
-from device_sim.report_recording import GAP_UV, Recording, hue_of, pooled
+from device_sim.report_recording import GAP_UV, Recording, pooled
 
 WIDTH, LEFT, RIGHT = 1000, 70, 8
 WIDE = WIDTH - LEFT - RIGHT
@@ -99,7 +99,7 @@ def _lane(recording: Recording, lane: Lane, y: float) -> Markup:
     boxes = []
     drawn: set[tuple[int, int]] = set()  # an hour of beats has no more marks than there is width
     for word, start_s, end_s in runs(lane):
-        hue = hue_of(lane, word)
+        hue = lane.hue(word)
         x, width = _x(recording, start_s), (end_s - start_s) / recording.seconds * WIDE
         if (round(x), hue) in drawn:
             continue

@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,29 +64,8 @@ class VerdictLines:
         ]
 
     def lane(self) -> Lane:
-        """What was said and when, to be drawn: a window in its middle, a beat at its R peak."""
-        bundle = self._opened.bundle
-        length_us = bundle.window.length_samples * 1_000_000 // bundle.window.rate_hz
-        is_beat = bundle.input is InputKind.BEAT
-        hop_us = length_us if is_beat else bundle.window.hop_us
-        said = tuple(
-            Said(
-                start_s=(one.t0_us + (length_us - hop_us) / 2) / 1e6,
-                seconds=hop_us / 1e6,
-                word=one.label,
-                score=one.score if one.score_q15 >= 0 else None,
-                by_rule=one.by_rule,
-            )
-            for one in self._kept
-        )
-        bad = verdict_of(bundle).unusable == bundle.labels.names[0]
-        return Lane(
-            name=bundle.name,
-            words=words_of(bundle),
-            wanted=bundle.labels.names[1 if bad else 0],
-            said=said,
-            are_beats=is_beat,
-        )
+        """What was said and when, to be drawn."""
+        return lane_of(self._opened.bundle, self._kept)
 
     def took_us(self) -> NDArray[np.float64]:
         """From columns to each kept verdict, on this machine; verdicts of a portion share its time."""
@@ -105,6 +84,30 @@ class VerdictLines:
                 self._files.take(verdict)
         if self._keep:
             self._kept += verdicts
+
+
+def lane_of(bundle: Bundle, verdicts: Sequence[Verdict]) -> Lane:
+    """Verdicts as they are drawn: a window's in its middle, a beat's at its R peak."""
+    length_us = bundle.window.length_samples * 1_000_000 // bundle.window.rate_hz
+    is_beat = bundle.input is InputKind.BEAT
+    hop_us = length_us if is_beat else bundle.window.hop_us
+    bad = verdict_of(bundle).unusable == bundle.labels.names[0]
+    return Lane(
+        name=bundle.name,
+        words=words_of(bundle),
+        wanted=bundle.labels.names[1 if bad else 0],
+        said=tuple(
+            Said(
+                start_s=(one.t0_us + (length_us - hop_us) / 2) / 1e6,
+                seconds=hop_us / 1e6,
+                word=one.label,
+                score=one.score if one.score_q15 >= 0 else None,
+                by_rule=one.by_rule,
+            )
+            for one in verdicts
+        ),
+        are_beats=is_beat,
+    )
 
 
 def words_of(bundle: Bundle) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ class Picture {
     this.model = model;
     this.view = [model.first_s, model.first_s + model.seconds];
     this.tile = document.createElement("canvas");
-    const again = () => { this.palette = null; this.draw(); };
+    const again = () => { this.panels = null; this.draw(); };
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
     new ResizeObserver(again).observe(canvas.parentElement);
   }
@@ -49,7 +49,7 @@ class Picture {
 
   _measure() {
     const full = this.canvas.parentElement.clientWidth, isNarrow = full < 560;
-    const bands = this.model.lanes.length, scored = this.model.lanes.filter(lane => lane.hasScore);
+    const scored = this.model.lanes.filter(lane => lane.hasScore);
     const panels = [["ecg", isNarrow ? 150 : 190]];
     this.model.lanes.forEach(lane => panels.push(["lane", 24, lane]));
     scored.forEach(lane => panels.push(["score", 56, lane]));
@@ -71,12 +71,16 @@ class Picture {
     this.pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.pen.font = `${isNarrow ? 10 : 12}px system-ui, sans-serif`;
     const style = getComputedStyle(this.canvas);
-    this.palette = name => style.getPropertyValue(name).trim();
+    const colours = new Map();
+    this.palette = name => {
+      if (!colours.has(name)) colours.set(name, style.getPropertyValue(name).trim());
+      return colours.get(name);
+    };
     this.full = full;
   }
 
   _draw() {
-    this._measure();
+    if (!this.panels) this._measure();
     const pen = this.pen;
     pen.clearRect(0, 0, this.full, this.height);
     this._axis();
@@ -153,14 +157,14 @@ class Picture {
 
   /* every sample where there is room, else the lowest and highest of each half pixel */
   _trace(ecg, yAt) {
-    const pen = this.pen, { x, n, rate_hz, first_s } = ecg;
+    const pen = this.pen, { x, n, rate_hz, first_s } = ecg, centre = this.model.centre_uv || 0;
     const from = Math.max(0, Math.floor((this.view[0] - first_s) * rate_hz) - 1);
     const to = Math.min(n, Math.ceil((this.view[1] - first_s) * rate_hz) + 2);
     const each = Math.max(1, Math.floor((to - from) / (2 * this.width)));
     const begin = from - from % each;  // the same groups wherever one looks: nothing flickers
     let isDown = false;
     const go = (k, uv) => {
-      const at = this.xAt(first_s + k / rate_hz), y = yAt(uv / 1000);
+      const at = this.xAt(first_s + k / rate_hz), y = yAt((uv - centre) / 1000);
       if (isDown) pen.lineTo(at, y); else pen.moveTo(at, y);
       isDown = true;
     };
@@ -347,7 +351,8 @@ class Picture {
   told(seconds) {
     const { ecg, columns, lanes } = this.model, said = [clock(seconds, 0.01)];
     const uv = ecg.x[Math.round((seconds - ecg.first_s) * ecg.rate_hz)];
-    if (uv !== undefined) said.push(uv === GAP ? "no sample" : `${(uv / 1000).toFixed(2)} mV`);
+    const mv = (uv - (this.model.centre_uv || 0)) / 1000;
+    if (uv !== undefined) said.push(uv === GAP ? "no sample" : `${mv.toFixed(2)} mV`);
     for (const lane of lanes) {
       const k = lowerBound(lane.start, seconds + 1e-9) - 1;
       if (k < 0 || seconds > lane.start[k] + lane.length_s) continue;

@@ -1,0 +1,37 @@
+"""What `serve` and `watch` listen to: a device for as long as it takes, or a recording in real time."""
+
+import argparse
+
+from device_sim import options
+from device_sim.contract.errors import ContractError
+from device_sim.link_source import LinkSource
+from device_sim.live import Played
+from device_sim.runner import Backend
+from device_sim.text_file import TextStream
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """A bundle and a source, as `wristlead run` takes them."""
+    parser.add_argument("bundle", nargs="?", metavar="BUNDLE", help="folder written by `wristlead export`")
+    parser.add_argument("--backend", choices=[backend.value for backend in Backend], help="default: core")
+    options.add_source_options(parser)
+    parser.add_argument(
+        "--once", action="store_true", help="a recording ends at its end, instead of beginning again"
+    )
+    options.add_port_options(parser)
+    options.add_file_options(parser)
+    options.add_scene_options(parser)
+
+
+def live_source_of(args: argparse.Namespace, *, command: str) -> LinkSource | Played:
+    """Whoever is unplugged is waited for without end, unless --wait says how long."""
+    if args.seconds is not None and not args.synthetic:
+        raise ContractError(
+            f"{command}: --seconds: means nothing here but to --synthetic; end it with ctrl-C"
+        )
+    source = options.source_of(args, command=command, patience_s=float("inf"))
+    if isinstance(source, LinkSource):
+        if args.once:
+            raise ContractError(f"{command}: --once: means nothing to a device; leave it out")
+        return source
+    return Played(source, once=args.once or isinstance(source, TextStream))

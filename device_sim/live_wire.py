@@ -1,0 +1,78 @@
+"""What a live page is told: JSON, whose fields live.js reads."""
+
+import base64
+import json
+from typing import Any
+
+import numpy as np
+
+from device_sim.live import HeartRate, Live, Moment
+from device_sim.picture import Lane
+from device_sim.replay import COLUMN_US
+
+
+def hello(live: Live, lane: Lane | None) -> str:
+    """Once to everybody who joins: what will not change."""
+    opened, source = live.opened, live.source
+    return _line(
+        kind="hello",
+        name=source.name,
+        lead=source.lead,
+        rate_hz=source.rate_hz,
+        column_s=COLUMN_US / 1e6,
+        columns_first_s=(-live.delay_us - COLUMN_US / 2) / 1e6,
+        bundle=f"{opened.bundle.name} {opened.bundle.digest[:12]} on {opened.backend}" if opened else "",
+        lanes=[] if lane is None else [_lane(lane, opened)],
+    )
+
+
+def _lane(lane: Lane, opened: Any) -> dict[str, Any]:
+    window, is_beat = opened.bundle.window, lane.are_beats
+    length_s = (window.length_samples if is_beat else window.hop_samples) / window.rate_hz
+    return {
+        "label": "beats say" if is_beat else "verdict",
+        "name": lane.name,
+        "words": lane.words,
+        "hues": [lane.hue(word) for word in lane.words],
+        "areBeats": is_beat,
+        "hasScore": True,
+        "length_s": length_s,
+    }
+
+
+def told(moment: Moment, rate: HeartRate, rate_hz: int) -> str:
+    """A moment: samples in whole microvolts, null in a gap; columns as their bytes."""
+    rate.push(moment.peaks_s)
+    end_s = (moment.first_sample + moment.x_uv.size) / rate_hz
+    bpm = rate.bpm(end_s)
+    x_uv = [None if np.isnan(uv) else round(float(uv)) for uv in moment.x_uv]
+    lane = moment.lane
+    words = {word: k for k, word in enumerate(lane.words)} if lane else {}
+    return _line(
+        kind="moment",
+        first=moment.first_sample,
+        x=x_uv,
+        column=moment.columns.first_index,
+        codes=base64.b64encode(moment.columns.codes_ts_i8.tobytes()).decode(),
+        flags=moment.columns.flags_u8.tolist(),
+        beats=[round(peak, 3) for peak in moment.peaks_s],
+        bpm=None if bpm is None else round(bpm),
+        said=[
+            [
+                round(one.start_s, 3),
+                words[one.word],
+                -1 if one.score is None else round(1000 * one.score),
+                int(one.by_rule),
+            ]
+            for one in (lane.said if lane else ())
+        ],
+    )
+
+
+def state(live: Live, *, n_dropped: int, failed: str) -> str:
+    """How the line is, and how many moments this reader was too slow for."""
+    return _line(kind="state", line=live.line.value, dropped=n_dropped, failed=failed)
+
+
+def _line(**fields: Any) -> str:
+    return json.dumps(fields, separators=(",", ":"), allow_nan=False)
