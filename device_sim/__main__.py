@@ -35,6 +35,7 @@ ROOMS = {
         summary="a page that shows a device live",
         install="pip install 'wristlead[serve]'",
     ),
+    "watch": Room(module="device_sim.watch", summary="a device live in the terminal"),
     "report": Room(module="device_sim.report", summary="one page about a bundle and a recording"),
     "send": Room(module="device_sim.send", summary="play a recording on a port, as a device would"),
     "simulate-device": Room(

@@ -18,7 +18,7 @@ from device_sim.replay import Replay
 from device_sim.rpeaks import RPeaks
 from device_sim.send import Pace
 from device_sim.sources import Annotations, Chunk, Gap, Samples, Source, split
-from device_sim.verdict_lines import lane_of
+from device_sim.verdict_lines import lanes_of
 
 MOMENT_S = 0.25  # how often somebody who looks on is told
 BLOCK_S = 0.0625  # of a recording that is played: what a device puts into a frame
@@ -45,7 +45,7 @@ class Moment:
     x_uv: NDArray[np.float32]  # not a number in a gap
     columns: Columns
     peaks_s: tuple[float, ...]
-    lane: Lane | None  # verdicts that became due
+    lanes: tuple[Lane, ...]  # verdicts that became due, by network
 
 
 class Played:
@@ -167,12 +167,12 @@ class Live:
         x_uv = np.concatenate([np.empty(0, np.float32), *self._x_uv])
         first, self._n_taken, self._x_uv = self._n_taken, self._n_taken + x_uv.size, []
         peaks = self._detector.push(columns.beat_uv_i16) / BEAT_HZ - self.delay_us / 1e6
-        lane = None
+        lanes: tuple[Lane, ...] = ()
         if self.opened is not None and self._pipeline is not None:
             verdicts = self._pipeline.push(columns) + (self._pipeline.finish() if is_last else [])
-            lane = lane_of(self.opened.bundle, verdicts)
+            lanes = lanes_of([self.opened.bundle], verdicts)
         return Moment(
-            first_sample=first, x_uv=x_uv, columns=columns, peaks_s=tuple(peaks.tolist()), lane=lane
+            first_sample=first, x_uv=x_uv, columns=columns, peaks_s=tuple(peaks.tolist()), lanes=lanes
         )
 
 

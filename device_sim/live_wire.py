@@ -9,9 +9,10 @@ import numpy as np
 from device_sim.live import HeartRate, Live, Moment
 from device_sim.picture import Lane
 from device_sim.replay import COLUMN_US
+from device_sim.verdict_lines import lanes_of
 
 
-def hello(live: Live, lane: Lane | None) -> str:
+def hello(live: Live) -> str:
     """Once to everybody who joins: what will not change."""
     opened, source = live.opened, live.source
     return _line(
@@ -22,21 +23,19 @@ def hello(live: Live, lane: Lane | None) -> str:
         column_s=COLUMN_US / 1e6,
         columns_first_s=(-live.delay_us - COLUMN_US / 2) / 1e6,
         bundle=f"{opened.bundle.name} {opened.bundle.digest[:12]} on {opened.backend}" if opened else "",
-        lanes=[] if lane is None else [_lane(lane, opened)],
+        lanes=[_lane(lane) for lane in lanes_of([opened.bundle] if opened else [], [])],
     )
 
 
-def _lane(lane: Lane, opened: Any) -> dict[str, Any]:
-    window, is_beat = opened.bundle.window, lane.are_beats
-    length_s = (window.length_samples if is_beat else window.hop_samples) / window.rate_hz
+def _lane(lane: Lane) -> dict[str, Any]:
     return {
-        "label": "beats say" if is_beat else "verdict",
+        "label": "beats say" if lane.are_beats else "verdict",
         "name": lane.name,
         "words": lane.words,
         "hues": [lane.hue(word) for word in lane.words],
-        "areBeats": is_beat,
+        "areBeats": lane.are_beats,
         "hasScore": True,
-        "length_s": length_s,
+        "length_s": lane.seconds,
     }
 
 
@@ -46,8 +45,6 @@ def told(moment: Moment, rate: HeartRate, rate_hz: int) -> str:
     end_s = (moment.first_sample + moment.x_uv.size) / rate_hz
     bpm = rate.bpm(end_s)
     x_uv = [None if np.isnan(uv) else round(float(uv)) for uv in moment.x_uv]
-    lane = moment.lane
-    words = {word: k for k, word in enumerate(lane.words)} if lane else {}
     return _line(
         kind="moment",
         first=moment.first_sample,
@@ -59,12 +56,14 @@ def told(moment: Moment, rate: HeartRate, rate_hz: int) -> str:
         bpm=None if bpm is None else round(bpm),
         said=[
             [
+                k,
                 round(one.start_s, 3),
-                words[one.word],
+                lane.words.index(one.word),
                 -1 if one.score is None else round(1000 * one.score),
                 int(one.by_rule),
             ]
-            for one in (lane.said if lane else ())
+            for k, lane in enumerate(moment.lanes)
+            for one in lane.said
         ],
     )
 

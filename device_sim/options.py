@@ -130,13 +130,13 @@ def read_as(args: argparse.Namespace) -> ReadAs:
     )
 
 
-def with_bundle(args: argparse.Namespace) -> argparse.Namespace:
+def with_bundle(args: argparse.Namespace, *, command: str = "wristlead run") -> argparse.Namespace:
     """The same arguments, told apart: a lone `-` is stdin and no folder, and a backend needs a bundle."""
     if args.bundle == "-":
         args.bundle, args.stdin = None, "-"
     if args.bundle is None:
         if args.backend is not None:
-            raise ContractError("wristlead run: --backend: expected a bundle beside it, got none")
+            raise ContractError(f"{command}: --backend: expected a bundle beside it, got none")
         return args
     args.bundle = Path(args.bundle)
     if not args.bundle.is_dir():

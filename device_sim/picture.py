@@ -36,10 +36,9 @@ WANTED, OTHERS = "#66a182", ("#d1495b", "#edae49", "#7d5ba6", "#30638e")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """One verdict, and the stretch it is drawn over."""
+    """One verdict, and where the stretch it is drawn over begins."""
 
     start_s: float
-    seconds: float
     word: str
     score: float | None = None  # None: not judged
     by_rule: bool = False
@@ -52,6 +51,7 @@ class Lane:
     name: str
     words: tuple[str, ...]
     wanted: str
+    seconds: float  # what each is drawn over
     said: tuple[Said, ...]
     are_beats: bool  # drawn as marks with their word, not as a band
 
@@ -147,10 +147,10 @@ def _draw_lane(axes: "Axes", lane: Lane) -> None:
     for word in lane.words:
         said = [one for one in lane.said if one.word == word]
         if lane.are_beats:
-            peaks_s = [one.start_s + one.seconds / 2 for one in said]
+            peaks_s = [one.start_s + lane.seconds / 2 for one in said]
             axes.vlines(peaks_s, 0.1, 0.9, colors=lane.colour(word), linewidth=2.5)
         else:
-            bars = [(one.start_s, one.seconds) for one in said]
+            bars = [(one.start_s, lane.seconds) for one in said]
             axes.broken_barh(bars, (0.08, 0.84), facecolors=lane.colour(word))
     axes.set_ylim(0, 1)
     axes.set_yticks([0.5], ["verdict"])

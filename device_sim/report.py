@@ -31,7 +31,7 @@ SOURCE_OPTIONS = ("seconds", "rate", *options.FILE_OPTIONS, *options.SCENE_OPTIO
 
 def main(argv: Sequence[str]) -> int:
     """0 when the page was written."""
-    args = options.with_bundle(_parser().parse_args(argv))
+    args = options.with_bundle(_parser().parse_args(argv), command=COMMAND)
     if args.bundle is None:
         raise ContractError(f"{COMMAND}: expected a bundle's folder, got none; `wristlead run` needs none")
     if not options.has_source(args):
@@ -95,7 +95,7 @@ def write_report(path: Path, played: Played | None, opened: OpenBundle | None, e
 def _heard(played: Played, opened: OpenBundle | None) -> Heard:
     lines = played.lines
     return Heard(
-        recording=recording_of(played.trace, [lines.lane()] if lines else []),
+        recording=recording_of(played.trace, lines.lanes() if lines else ()),
         report=played.report,
         took_us=lines.took_us() if lines else np.empty(0),
         backend=opened.backend if opened else "",

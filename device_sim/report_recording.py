@@ -3,7 +3,7 @@
 import base64
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,7 @@ def _lane_json(lane: Lane) -> dict[str, Any]:
         "hues": [lane.hue(word) for word in lane.words],
         "areBeats": lane.are_beats,
         "hasScore": any(score >= 0 for score in scores),
-        "length_s": lane.said[0].seconds if lane.said else 1,
+        "length_s": lane.seconds,
         "start": packed(_ms(np.array([one.start_s for one in lane.said]))),
         "word": packed(np.array([words[one.word] for one in lane.said], np.uint8)),
         "score": packed(np.array(scores, np.int16)),
@@ -156,4 +156,4 @@ def _thinned(lane: Lane) -> Lane:
         return next((one for one in some if one.word != lane.wanted), some[0])
 
     said = tuple(one_of(lane.said[k : k + each]) for k in range(0, len(lane.said), each))
-    return Lane(name=lane.name, words=lane.words, wanted=lane.wanted, said=said, are_beats=lane.are_beats)
+    return replace(lane, said=said)

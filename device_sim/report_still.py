@@ -119,7 +119,7 @@ def runs(lane: Lane) -> list[tuple[str, float, float]]:
     """(word, from, to) of neighbouring verdicts that say the same; every beat by itself."""
     found: list[tuple[str, float, float]] = []
     for one in lane.said:
-        end_s = one.start_s + one.seconds
+        end_s = one.start_s + lane.seconds
         if not lane.are_beats and found and found[-1][0] == one.word and one.start_s < found[-1][2] + 1e-3:
             found[-1] = (one.word, found[-1][1], end_s)
         else:
@@ -133,7 +133,7 @@ def _score(recording: Recording, lane: Lane, y: float) -> Markup:
         if one.score is None:
             pen = "M"
             continue
-        x = _x(recording, one.start_s + one.seconds / 2)
+        x = _x(recording, one.start_s + lane.seconds / 2)
         if pen == "L" and x - last < 0.5:
             continue  # nobody sees more
         last = x

@@ -26,7 +26,7 @@ device that is unplugged is waited for, and the page says so. ctrl-C ends it."""
 
 def main(argv: Sequence[str]) -> int:
     """0 when it was stopped; 2 where it could not begin."""
-    args = options.with_bundle(_parser().parse_args(argv))
+    args = options.with_bundle(_parser().parse_args(argv), command=COMMAND)
     host, port = _address(args.listen)
     with ExitStack() as stack:
         opened = None

@@ -1,6 +1,7 @@
 """The server behind a live page: one source, its page, and a websocket for each reader."""
 
 import asyncio
+import os
 import signal
 import sys
 import threading
@@ -13,7 +14,6 @@ from device_sim.fan import Fan, Listener
 from device_sim.live import HeartRate, Live
 from device_sim.live_guard import refusal
 from device_sim.live_page import live_page
-from device_sim.verdict_lines import lane_of
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -57,7 +57,7 @@ class Server:
             try:
                 await self._web.TCPSite(runner, host, port).start()
             except OSError as error:
-                why = error.strerror or error
+                why = os.strerror(error.errno) if error.errno else str(error)
                 raise StreamError(f"{host}:{port}: expected an address to listen on, got: {why}") from None
             print(f"the page is at {self._url(runner)}", file=sys.stderr, flush=True)
             reader.start()
@@ -114,9 +114,7 @@ class Server:
         await socket.prepare(request)
         self._sockets.add(socket)
         listener = self._fan.join()
-        opened = self._live.opened
-        lane = lane_of(opened.bundle, []) if opened else None
-        sending = asyncio.create_task(self._send(socket, listener, live_wire.hello(self._live, lane)))
+        sending = asyncio.create_task(self._send(socket, listener, live_wire.hello(self._live)))
         try:
             async for _message in socket:
                 pass  # a reader has nothing to say; its end is what is waited for

@@ -67,6 +67,10 @@ class VerdictLines:
         """What was said and when, to be drawn."""
         return lane_of(self._opened.bundle, self._kept)
 
+    def lanes(self) -> tuple[Lane, ...]:
+        """The same, of every network."""
+        return lanes_of([self._opened.bundle], self._kept)
+
     def took_us(self) -> NDArray[np.float64]:
         """From columns to each kept verdict, on this machine; verdicts of a portion share its time."""
         return np.array(self._took_us)
@@ -86,6 +90,13 @@ class VerdictLines:
             self._kept += verdicts
 
 
+def lanes_of(bundles: Sequence[Bundle], verdicts: Sequence[Verdict]) -> tuple[Lane, ...]:
+    """A lane for each network, with what it said."""
+    return tuple(
+        lane_of(bundle, [one for one in verdicts if one.bundle_digest == bundle.digest]) for bundle in bundles
+    )
+
+
 def lane_of(bundle: Bundle, verdicts: Sequence[Verdict]) -> Lane:
     """Verdicts as they are drawn: a window's in its middle, a beat's at its R peak."""
     length_us = bundle.window.length_samples * 1_000_000 // bundle.window.rate_hz
@@ -96,10 +107,10 @@ def lane_of(bundle: Bundle, verdicts: Sequence[Verdict]) -> Lane:
         name=bundle.name,
         words=words_of(bundle),
         wanted=bundle.labels.names[1 if bad else 0],
+        seconds=hop_us / 1e6,
         said=tuple(
             Said(
                 start_s=(one.t0_us + (length_us - hop_us) / 2) / 1e6,
-                seconds=hop_us / 1e6,
                 word=one.label,
                 score=one.score if one.score_q15 >= 0 else None,
                 by_rule=one.by_rule,

@@ -69,8 +69,8 @@ class Model {
       this.bits.append(moment.column, moment.flags);
     }
     this.beats.push(...moment.beats);
-    const lane = this.lanes[0];
-    for (const [start, word, score, rule] of moment.said) {
+    for (const [k, start, word, score, rule] of moment.said) {
+      const lane = this.lanes[k];
       lane.start.push(start); lane.word.push(word); lane.score.push(score); lane.rule.push(rule);
     }
     this.bpm = moment.bpm;
@@ -213,18 +213,18 @@ class LivePage {
   }
 
   told(moment) {
-    const model = this.model, lane = model.lanes[0];
+    const model = this.model;
     byId("bpm").textContent = model.bpm === null ? "unknown" : `${model.bpm} bpm`;
     byId("flags").textContent = model.flagsNow().join(", ") || "none";
     byId("time").textContent = clock(model.end_s, 1);
-    for (const [start, word, score, rule] of moment.said) {
-      const words = lane.words[word];
-      const [chip, about] = [byId("said-0"), byId("said-0-about")];
+    for (const [k, start, word, score, rule] of moment.said) {
+      const lane = model.lanes[k], words = lane.words[word];
+      const [chip, about] = [byId(`said-${k}`), byId(`said-${k}-about`)];
       chip.textContent = words;
       chip.className = `figure word word-${lane.hues[word]}`;
       about.textContent = rule ? "by rule" : score < 0 ? "not judged" : `score ${(score / 1000).toFixed(2)}`;
-      const isOrdinary = lane.areBeats ? lane.hues[word] === 0 : words === this.lastWord;
-      this.lastWord = words;
+      const isOrdinary = lane.areBeats ? lane.hues[word] === 0 : words === lane.lastWord;
+      lane.lastWord = words;
       if (!isOrdinary) this.changed(start, lane, word, about.textContent);
     }
   }

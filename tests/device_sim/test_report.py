@@ -56,8 +56,10 @@ def trace_of(x_uv: NDArray[np.int32], codes: NDArray[np.int8], flags: NDArray[np
 
 
 def lane_of(words: list[str], *, are_beats: bool = False) -> Lane:
-    said = tuple(Said(start_s=k, seconds=1, word=word, score=0.5) for k, word in enumerate(words))
-    return Lane(name="n", words=("good", "bad", "ugly"), wanted="good", said=said, are_beats=are_beats)
+    said = tuple(Said(start_s=k, word=word, score=0.5) for k, word in enumerate(words))
+    return Lane(
+        name="n", words=("good", "bad", "ugly"), wanted="good", seconds=1, said=said, are_beats=are_beats
+    )
 
 
 def kept(page: str) -> dict[str, Any]:
