@@ -10,7 +10,7 @@
 VENV := .venv
 DEMO_VENV := .venv-demo
 PYTHONS := python3.11 python3.12 python3.13 python3
-EXTRAS := cluster,dev,export,litert,mcu,onnx,records,report,tflite,tflm,train
+EXTRAS := cluster,dev,export,litert,mcu,onnx,records,report,serve,tflite,tflm,train
 KEYS := pyproject.toml constraints.txt setup.py
 CC_FOUND = $(shell command -v $${CC:-cc} || command -v gcc || command -v clang)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1

@@ -1,7 +1,6 @@
 """Watch a device in the terminal: its ECG, what the network says, heart rate, flags, and how the line is."""
 
 import argparse
-import itertools
 import signal
 import sys
 from collections import deque
@@ -11,9 +10,9 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from device_sim import options
+from device_sim.braille import braille
 from device_sim.contract.errors import ContractError
 from device_sim.live import HeartRate, Line, Live, Moment
 from device_sim.live_source import add_options, live_source_of
@@ -31,13 +30,6 @@ REFRESH_HZ = 4
 SHOWN_S = 6.0  # of the ECG, across the terminal
 TRACE_ROWS = 8  # of characters; each is four dots high
 SAID_SHOWN = 60  # verdicts in a row
-DOTS = (
-    (0x40, 0x80),
-    (0x04, 0x20),
-    (0x02, 0x10),
-    (0x01, 0x08),
-)  # of a braille character, upwards: left, right
-BRAILLE = 0x2800
 STYLES = ("green", "red", "yellow", "magenta", "blue", "white")  # by Lane.hue
 LINE_STYLES = {Line.LIVE: "green", Line.SILENT: "yellow", Line.AWAY: "red", Line.ENDED: "white"}
 LINE_WORDS = {
@@ -130,9 +122,8 @@ class Screen:
         from rich.text import Text
 
         line = self._live.line
-        title = Text.assemble(
-            (f"{self._live.source.name}  ", "bold"), (f" {LINE_WORDS[line]} ", f"reverse {LINE_STYLES[line]}")
-        )
+        name, state = printable(self._live.source.name), f" {LINE_WORDS[line]} "
+        title = Text.assemble((f"{name}  ", "bold"), (state, f"reverse {LINE_STYLES[line]}"))
         trace = Text("\n".join(braille(self._x_uv, width - 4, TRACE_ROWS, int(SHOWN_S * self._rate_hz))))
         facts = Table.grid(padding=(0, 2))
         for lane, said in zip(self._lanes, self._said, strict=True):
@@ -142,9 +133,8 @@ class Screen:
             Text("heart rate"), Text("unknown" if bpm is None else f"{bpm:.0f} bpm", "bold"), Text()
         )
         facts.add_row(Text("flags"), Text(", ".join(self._flags) or "none", "bold"), Text())
-        foot = Text(
-            f"{self._end_s:.0f} s, lead {self._live.source.lead}, {self._rate_hz} Hz; ctrl-C ends", "dim"
-        )
+        lead = printable(self._live.source.lead)
+        foot = Text(f"{self._end_s:.0f} s, lead {lead}, {self._rate_hz} Hz; ctrl-C ends", "dim")
         return Panel(
             Group(trace, facts), title=title, title_align="left", subtitle=foot, subtitle_align="left"
         )
@@ -170,32 +160,6 @@ class Screen:
         return row
 
 
-def braille(x_uv: NDArray[np.float32], n_columns: int, n_rows: int, n_samples: int) -> list[str]:
-    """The newest samples on the right, two by four dots a character; limits fit the middle 99 %."""
-    width, height = 2 * max(n_columns, 1), 4 * n_rows
-    dots = np.zeros((height, width), np.bool_)
-    there = x_uv[np.isfinite(x_uv)]
-    if there.size:
-        low, high = np.percentile(there, (0.5, 99.5))
-        middle, half = (low + high) / 2, max((high - low) / 2 * 1.1, 25.0)
-        at = np.clip((x_uv - middle) / half, -1, 1) * (height - 1) / 2 + (height - 1) / 2
-        edges = np.linspace(x_uv.size - n_samples, x_uv.size, width + 1).astype(np.int64)
-        last = None
-        for k, (start, end) in enumerate(itertools.pairwise(edges)):
-            piece = at[max(start, 0) : max(end, 0)]
-            piece = piece[np.isfinite(piece)]
-            if not piece.size:
-                last = None
-                continue
-            heights = [*piece, *([last] if last is not None else [])]
-            dots[round(min(heights)) : round(max(heights)) + 1, k] = True
-            last = piece[-1]
-    return [
-        "".join(_character(dots[row : row + 4, k : k + 2]) for k in range(0, width, 2))
-        for row in range(height - 4, -1, -4)
-    ]
-
-
-def _character(dots: NDArray[np.bool_]) -> str:
-    bits = sum(DOTS[y][x] for y in range(4) for x in range(2) if dots[y, x])
-    return chr(BRAILLE + bits)
+def printable(words: str) -> str:
+    """A name may hold anything, and a terminal obeys what it is sent."""
+    return "".join(letter if letter.isprintable() else "?" for letter in words)
