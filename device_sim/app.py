@@ -1,10 +1,10 @@
 """Bundles as the constant table of the core: what C compiles in, and what ctypes hands over."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from device_sim import binding
 from device_sim.contract.bundle import Bundle
+from device_sim.contract.cascade import BEAT, QUALITY, Cascade, bundles_of, gate_of
 from device_sim.contract.errors import ContractError
 from device_sim.contract.gate import Gate
 from device_sim.contract.inputs import HOP_SAMPLES, InputKind, Part, parts_of
@@ -13,12 +13,14 @@ from device_sim.plan import Plan, plan
 
 KINDS = (InputKind.IMAGE, InputKind.BEAT, InputKind.BLIND)  # enum wl_input_kind
 NOWHERE = -1
+NETS = (QUALITY, BEAT)  # of a cascade
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Network:
     """struct wl_network, field by field."""
 
+    net: str  # of a cascade: quality or beat
     bundle: Bundle
     memory: Plan
     spec: VerdictSpec
@@ -67,12 +69,14 @@ class App:
         return outputs.index(self.gate.output)
 
 
-def app_of(bundles: Sequence[Bundle], gate: Gate | None = None) -> App:
+def app_of(application: Bundle | Cascade) -> App:
     """The table; what the core has no room for is refused in one line."""
-    return App(networks=tuple(map(network_of, bundles)), gate=gate)
+    nets = NETS if isinstance(application, Cascade) else ("",)
+    networks = map(network_of, bundles_of(application), nets)
+    return App(networks=tuple(networks), gate=gate_of(application))
 
 
-def network_of(bundle: Bundle) -> Network:
+def network_of(bundle: Bundle, net: str = "") -> Network:
     """Where everything lies, and in which unit a window moves on."""
     spec, graph = bundle.verdict, bundle.graph
     if spec is None:
@@ -91,6 +95,7 @@ def network_of(bundle: Bundle) -> Network:
     places = {part: memory.offset_bytes(name) for name, part in parts_of(bundle.input, graph).items()}
     step = HOP_SAMPLES if bundle.input is InputKind.IMAGE else 1
     return Network(
+        net=net,
         bundle=bundle,
         memory=memory,
         spec=spec,

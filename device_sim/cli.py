@@ -48,10 +48,10 @@ def main(argv: Sequence[str]) -> int:
         if isinstance(source, LinkSource):
             stack.enter_context(source.stopping_at_interrupt())
         on_chunk = stack.enter_context(_progress(source, args.seconds))
-        started_s = time.perf_counter()
+        started_s = time.process_time()
         files = stack.enter_context(_verdict_files(args, opened, source)) if opened else None
         played = _run(source, args, opened, files, on_chunk)
-        elapsed_s = time.perf_counter() - started_s
+        elapsed_s = time.process_time() - started_s
     written = [*_write(played, opened, args), *(files.paths if files else ())]
     print(_summary(played.report, played.lines, elapsed_s, written), file=sys.stderr)
     if not isinstance(source, LinkSource):
@@ -126,7 +126,7 @@ def _opened(args: argparse.Namespace) -> OpenBundle:
 @contextmanager
 def _verdict_files(args: argparse.Namespace, opened: OpenBundle, source: Source) -> Iterator[VerdictFiles]:
     """The files that verdicts go to as they are said; who stops the run is told what was kept."""
-    bundles = (opened.bundle,)
+    bundles = opened.bundles
     annotations: tuple[Path, ...] = ()
     if args.annotations is not None:
         annotations = annotation_paths(bundles, args.annotations, source.name)
@@ -203,7 +203,7 @@ def _write(played: Played, opened: OpenBundle | None, args: argparse.Namespace) 
     if args.beats_out is not None:
         trace.write_beats(args.beats_out)
     if args.picture is not None:
-        draw(trace, args.picture, lines.lane() if lines else None)
+        draw(trace, args.picture, lines.lanes() if lines else ())
     if args.report is not None:
         write_report(args.report, played, opened, evidence_in(args, opened))
     return [path for path in (args.out, args.beats_out, args.picture, args.report) if path is not None]
@@ -244,8 +244,13 @@ def _summary(report: Report, verdicts: VerdictLines | None, elapsed_s: float, wr
     timing = f"front end: {report.times_real_time:,.0f} x real time"
     if verdicts is not None:
         lines.extend(verdicts.summary())
-        timing += f"; {verdicts.timing()}; all of it {report.seconds / elapsed_s:,.0f} x real time"
-    lines.append(timing)
+        apart = verdicts.timing()
+        what = "front end" if apart else "the core's stream"
+        timing = (
+            f"{what}: {report.times_real_time:,.0f} x real time; {apart}"
+            f"all of it {report.seconds / elapsed_s:,.0f} x real time"
+        )
+    lines.append(f"{timing}, by the processor's time")
     lines.extend(f"wrote {path}" for path in written)
     return "\n".join(lines)
 

@@ -174,9 +174,8 @@ class BeatFeed:
         gatekeeper: Gatekeeper | None = None,
         *,
         usable: Callable[[NDArray[np.int64]], NDArray[np.bool_]] | None = None,
-        protects: bool = False,
     ) -> None:
-        self._gatekeeper, self._usable, self._protects = gatekeeper, usable, protects
+        self._gatekeeper, self._usable = gatekeeper, usable
         self._detector = RPeaks()
         self._maker = BeatMaker()
         self._uv = np.empty(0, np.int16)
@@ -219,12 +218,13 @@ class BeatFeed:
             if self._watch(peak // SAMPLES_A_COLUMN + 1):
                 self._maker.break_off()
             self._is_broken = False
-            is_usable = self._usable is None or bool(self._usable(flag_columns[i : i + 1])[0])
-            if self._gatekeeper and is_usable:
-                signal[i] = self._gatekeeper.answer(*_columns_around(peak)).value
-            if self._protects and not (is_usable and signal[i] == Answer.YES.value):
-                self._maker.break_off()
-                continue
+            if self._gatekeeper:
+                is_usable = self._usable is None or bool(self._usable(flag_columns[i : i + 1])[0])
+                if is_usable:
+                    signal[i] = self._gatekeeper.answer(*_columns_around(peak)).value
+                if self._gatekeeper.gate.protects and not (is_usable and signal[i] == Answer.YES.value):
+                    self._maker.break_off()
+                    continue
             late = peak + PATIENCE_SAMPLES
             following = min(self._peaks[i + 1], late) if i + 1 < len(self._peaks) else late
             shapes[i], ratios[i] = self._maker.make(self._uv, self._first, peak, following)

@@ -69,6 +69,18 @@ def rational_gain(uv_per_count: Fraction | float | int) -> tuple[int, int]:
     return mul, best
 
 
+def input_of(
+    rate_hz: int, uv_per_count: Fraction | float | int, rails_counts: tuple[int, int] | None
+) -> binding.Input:
+    """What the core is told of a converter."""
+    if rate_hz not in RATES_HZ:
+        raise ContractError(f"rate_hz: expected one of {', '.join(map(str, RATES_HZ))}, got {rate_hz}")
+    low, high = rails_counts or NO_RAILS
+    if not low < high:
+        raise ContractError(f"rails_counts: expected low < high, got {low}, {high}")
+    return binding.Input(rate_hz, *rational_gain(uv_per_count), low, high)
+
+
 class FrontEnd:
     """One signal path: push samples in any portions, take columns as they complete."""
 
@@ -79,11 +91,6 @@ class FrontEnd:
         uv_per_count: Fraction | float | int = 1,
         rails_counts: tuple[int, int] | None = None,
     ) -> None:
-        if rate_hz not in RATES_HZ:
-            raise ContractError(f"rate_hz: expected one of {', '.join(map(str, RATES_HZ))}, got {rate_hz}")
-        low, high = rails_counts or NO_RAILS
-        if not low < high:
-            raise ContractError(f"rails_counts: expected low < high, got {low}, {high}")
         self._core = binding.core()
         self._state = (ctypes.c_uint64 * (-(-self._core.wl_sizeof_frontend() // 8)))()
         self._head = binding.FrontEndHead.from_buffer(self._state)
@@ -92,7 +99,7 @@ class FrontEnd:
         self._codes = np.ctypeslib.as_array(self._image.code).reshape(binding.IMAGE_COLUMNS, ROWS)
         self._flags = np.ctypeslib.as_array(self._image.flags)
         self._beat_uv = np.ctypeslib.as_array(self._beats.x_uv)
-        self._input = binding.Input(rate_hz, *rational_gain(uv_per_count), low, high)
+        self._input = input_of(rate_hz, uv_per_count, rails_counts)
         self._last = 0
         self._line = NOTHING
         status = self._core.wl_frontend_init(self._state, self._input, self._image, self._beats)
@@ -149,14 +156,17 @@ class FrontEnd:
         beats: list[NDArray[np.int16]],
     ) -> None:
         column, beat = int(self._head.n_columns), int(self._head.n_beats)
-        self._core.wl_frontend_push(self._state, chunk.ctypes.data, chunk.size, int(line))
+        self._take(chunk, line)
         column_end, beat_end = int(self._head.n_columns), int(self._head.n_beats)
-        codes.append(_unrolled(self._codes, column, column_end))
-        flags.append(_unrolled(self._flags, column, column_end))
-        beats.append(_unrolled(self._beat_uv, beat, beat_end))
+        codes.append(unrolled(self._codes, column, column_end))
+        flags.append(unrolled(self._flags, column, column_end))
+        beats.append(unrolled(self._beat_uv, beat, beat_end))
+
+    def _take(self, chunk: NDArray[np.int32], line: Flag) -> None:
+        self._core.wl_frontend_push(self._state, chunk.ctypes.data, chunk.size, int(line))
 
 
-def _unrolled(ring: NDArray[T], start: int, stop: int) -> NDArray[T]:
+def unrolled(ring: NDArray[T], start: int, stop: int) -> NDArray[T]:
     """A copy of entries start..stop-1, counted since the beginning, of a ring that holds the latest."""
     size = len(ring)
     first, last = start % size, start % size + stop - start

@@ -16,7 +16,7 @@ class Gatekeeper:
     """One stream: what was said of its windows, and the last answer."""
 
     def __init__(self, gate: Gate, hop_columns: int) -> None:
-        self._windows, self._hop = gate.windows, hop_columns
+        self.gate, self._hop = gate, hop_columns
         self._question = Question(
             output=gate.output,
             accept_q8=gate.accept_q8,
@@ -53,4 +53,4 @@ class Gatekeeper:
     def _around(self, start: int, stop: int) -> range:
         """The first windows that contain all columns of a beat, at most as many as the gate asks for."""
         first = -(-max(0, stop - COLUMNS) // self._hop)
-        return range(first, min(start // self._hop + 1, first + self._windows))
+        return range(first, min(start // self._hop + 1, first + self.gate.windows))

@@ -1,5 +1,6 @@
 """A picture of a replay: the ECG, what the device makes of it, and what it flags."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,9 +66,9 @@ class Lane:
         return WANTED if word == self.wanted else OTHERS[others.index(word) % len(OTHERS)]
 
 
-def draw(trace: Trace, path: Path, lane: Lane | None = None) -> None:
+def draw(trace: Trace, path: Path, lanes: Sequence[Lane] = ()) -> None:
     """Draw to a file; its ending says which kind."""
-    figure = _figure(trace, lane)
+    figure = _figure(trace, lanes)
     write_whole(path, lambda stream: figure.savefig(stream, format=path.suffix[1:].lower(), dpi=130))
 
 
@@ -79,17 +80,18 @@ def check_drawable(path: Path) -> None:
         raise WristleadError(f"{path}: {MISSING}") from None
 
 
-def _figure(trace: Trace, lane: Lane | None) -> "Figure":
+def _figure(trace: Trace, lanes: Sequence[Lane]) -> "Figure":
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 7.2), layout="constrained")
     figure.get_layout_engine().set(h_pad=0.01, hspace=0.0)  # type: ignore[union-attr,call-arg]
-    heights = (2.2, *((0.34,) if lane else ()), 0.28, 3.2, 0.28, 1.0)
+    heights = (2.2, *(0.34 for _ in lanes), 0.28, 3.2, 0.28, 1.0)
     axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
     ecg, *verdicts, high, wavelets, low, flags = axes
-    if lane is not None:
-        _draw_lane(verdicts[0], lane)
-        _name_words(ecg, lane)
+    for axes_of, lane in zip(verdicts, lanes, strict=True):
+        _draw_lane(axes_of, lane)
+    if lanes:
+        _name_words(ecg, lanes)
     # Pooled to the width of the picture; one more column of padding than none keeps times exact.
     pool = max(1, -(-trace.flags_u8.size // WIDTH_POINTS))
     level_dbuv = (_pooled_max(trace.codes_ts_i8, pool).astype(np.float64) + 128) * DB_PER_CODE
@@ -153,15 +155,15 @@ def _draw_lane(axes: "Axes", lane: Lane) -> None:
             bars = [(one.start_s, lane.seconds) for one in said]
             axes.broken_barh(bars, (0.08, 0.84), facecolors=lane.colour(word))
     axes.set_ylim(0, 1)
-    axes.set_yticks([0.5], ["verdict"])
+    axes.set_yticks([0.5], ["beats" if lane.are_beats else "verdict"])
     _without_frame(axes)
 
 
-def _name_words(axes: "Axes", lane: Lane) -> None:
+def _name_words(axes: "Axes", lanes: Sequence[Lane]) -> None:
     """Colours and their words, beside the title."""
     from matplotlib.patches import Patch
 
-    patches = [Patch(color=lane.colour(word), label=word) for word in lane.words]
+    patches = [Patch(color=lane.colour(word), label=word) for lane in lanes for word in lane.words]
     axes.legend(
         handles=patches,
         loc="lower right",

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from device_sim.frontend import Columns
 from device_sim.pipeline import OpenBundle
 from device_sim.replay import Replay, Report, Stride, by_the_second, strides
+from device_sim.runner import Backend
 from device_sim.sources import Chunk, Source
+from device_sim.stream import StreamFrontEnd
 from device_sim.trace import Trace
 from device_sim.verdict_files import VerdictFiles
-from device_sim.verdict_lines import VerdictLines
+from device_sim.verdict_lines import Inside, VerdictLines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +49,20 @@ def play(
         trace.add_chunk(chunk)
         on_chunk(chunk)
 
-    replay = Replay(source, seconds=seconds, on_chunk=seen)
+    inside = None
+    if opened is not None and opened.backend is Backend.CORE and not keep.by_the_second:
+        inside = StreamFrontEnd(
+            opened.table,
+            rate_hz=source.rate_hz,
+            uv_per_count=source.uv_per_count,
+            rails_counts=source.rails_counts,
+        )
+    replay = Replay(source, seconds=seconds, on_chunk=seen, front_end=inside)
     trace = Trace(source, delay_us=replay.delay_us, keep_samples=keep.samples)
     lines = None
     if opened is not None:
-        delay_us = replay.delay_us
-        lines = VerdictLines(opened, delay_us=delay_us, write=write, keep=keep.samples, files=files)
+        judging = Inside(inside) if inside else opened.pipeline(delay_us=replay.delay_us)
+        lines = VerdictLines(opened, judging, write=write, keep=keep.samples, files=files)
     for stride in strides(_judged(replay, lines, keep), replay.delay_us):
         on_stride(stride, replay.delay_us)
         if keep.columns or keep.samples:

@@ -84,12 +84,13 @@ class Replay:
         *,
         seconds: float | None = None,
         on_chunk: Callable[[Samples | Gap], None] | None = None,
-        clock: Callable[[], float] = time.perf_counter,
+        front_end: FrontEnd | None = None,
+        clock: Callable[[], float] = time.process_time,
     ) -> None:
         if seconds is not None and seconds <= 0:
             raise ContractError(f"seconds: expected more than 0, got {seconds:g}")
         self._source = source
-        self._front_end = FrontEnd(
+        self._front_end = front_end or FrontEnd(
             rate_hz=source.rate_hz, uv_per_count=source.uv_per_count, rails_counts=source.rails_counts
         )
         self._limit = None if seconds is None else max(1, round(seconds * source.rate_hz))

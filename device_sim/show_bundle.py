@@ -5,8 +5,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from device_sim.contract.bundle import Bundle, read_bundle
+from device_sim.app import NETS
+from device_sim.contract.bundle import Bundle
+from device_sim.contract.cascade import Cascade, bundles_of, read_application
 from device_sim.contract.errors import WristleadError
+from device_sim.contract.gate import gate_to_json
 from device_sim.contract.graph import count_macs, count_steps
 from device_sim.contract.inputs import InputKind
 from device_sim.contract.manifest import graph_sha256
@@ -15,6 +18,7 @@ from device_sim.contract.verdict import FLAGS, ONE_Q15, Question, VerdictSpec
 from device_sim.memory import Memory, memory_of
 from device_sim.memory_picture import draw_memory
 from device_sim.picture import ENDINGS, check_drawable
+from device_sim.show_cascade import cascade_facts
 from device_sim.trace import check_writable, write_whole
 
 SHORT = 12  # digits of a digest that a person compares
@@ -33,23 +37,49 @@ def show_bundle(folder: Path, *, as_json: bool, memory_out: Path | None) -> None
         check_writable(memory_out, (*ENDINGS, ".json"))
         if memory_out.suffix != ".json":
             check_drawable(memory_out)
-    bundle = read_bundle(folder)
+    application = read_application(folder)
     try:
-        memory = memory_of(bundle)
+        memory = memory_of(application)
     except WristleadError as error:
         raise type(error)(f"{folder}: {error}") from None
     if memory_out is not None:
-        _write_memory(bundle, memory, memory_out)
+        _write_memory(application, memory, memory_out)
     if as_json:
-        print(json.dumps(as_record(bundle, memory), indent=1))
+        print(json.dumps(_record(application, memory), indent=1))
         return
-    for fact, value in facts(bundle, memory):
+    if isinstance(application, Cascade):
+        _print_facts(cascade_facts(application, memory))
+    for bundle in bundles_of(application):
+        alone = memory if bundle is application else memory_of(bundle)
+        if bundle is not application:
+            print()
+        _print_facts(facts(bundle, alone))
+        print()
+        print("\n".join(nodes_table(bundle, alone)))
+
+
+def _print_facts(known: Iterator[tuple[str, str]]) -> None:
+    for fact, value in known:
         print(f"{fact:12}{value}".rstrip())
-    print()
-    print("\n".join(nodes_table(bundle, memory)))
 
 
-def _write_memory(bundle: Bundle, memory: Memory, path: Path) -> None:
+def _record(application: Bundle | Cascade, memory: Memory) -> dict[str, Any]:
+    """Everything, for a script; of a cascade its gate and both its bundles."""
+    if not isinstance(application, Cascade):
+        return as_record(application, memory)
+    return {
+        "name": application.name,
+        "digest": application.digest,
+        "gate": gate_to_json(application.gate),
+        "memory": json.loads(memory.to_json()),
+        **{
+            net: as_record(bundle, memory_of(bundle))
+            for net, bundle in zip(NETS, bundles_of(application), strict=True)
+        },
+    }
+
+
+def _write_memory(application: Bundle | Cascade, memory: Memory, path: Path) -> None:
     if path.suffix == ".json":
 
         def write(stream: BinaryIO) -> None:
@@ -57,7 +87,7 @@ def _write_memory(bundle: Bundle, memory: Memory, path: Path) -> None:
 
         write_whole(path, write)
     else:
-        draw_memory(memory, bundle.name, path)
+        draw_memory(memory, application.name, path)
 
 
 def facts(bundle: Bundle, memory: Memory) -> Iterator[tuple[str, str]]:

@@ -6,29 +6,33 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device_sim import options
+from device_sim.app import app_of
 from device_sim.contract.bundle import Bundle
+from device_sim.contract.cascade import Cascade, bundles_of
 from device_sim.contract.errors import ContractError
 from device_sim.files import read_recording
-from device_sim.frontend import BEAT_HZ, HOP_SAMPLES, STREAM_HZ, Columns, Flag, FrontEnd
-from device_sim.judged import judged_of, overheard
+from device_sim.frontend import HOP_SAMPLES, STREAM_HZ, Columns, Flag, FrontEnd
+from device_sim.judged import judged_of
 from device_sim.link import BAUD, Link, LinkClosed
 from device_sim.link_serve import KINDS, Stand, open_stand
-from device_sim.pipeline import Pipeline, open_bundle
+from device_sim.pipeline import open_bundle
 from device_sim.send import FIRST_QUESTION_S, Pace
 from device_sim.send_device import Device, Heard, bytes_each_of
 from device_sim.simulated_bench import SimulatedBench
 from device_sim.sources import Source
+from device_sim.stream import StreamFrontEnd, Table
 from device_sim.synthetic import SyntheticSource
 from device_sim.tiny_text import Dut
 from device_sim.tiny_text import serve as serve_tiny_text
-from device_sim.verdict import Verdict
-from device_sim.wire import Answer, Ask, Column, Judged, Payload, Query
+from device_sim.wire import Answer, Ask, Column, Payload, Query
 
 COMMAND = "wristlead simulate-device"
 LOOK_S = 0.05
@@ -49,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
     bundle = None if args.bundle is None else Path(args.bundle)
     source = _source(args)
     chunks = list(source)
-    firmware = Firmware(source, None if bundle is None else open_bundle(bundle).bundle)
+    firmware = Firmware(source, None if bundle is None else open_bundle(bundle).application)
     device = Device(
         source,
         chunks if args.once else itertools.chain.from_iterable(itertools.repeat(chunks)),
@@ -127,20 +131,24 @@ def _source(args: argparse.Namespace) -> Source:
 
 
 class Stream:
-    """Front end and network from the first sample on; what they say goes over the wire."""
+    """The core's stream from the first sample on; what it says goes over the wire."""
 
-    def __init__(self, source: Source, bundle: Bundle | None, *, sends_columns: bool = False) -> None:
+    def __init__(
+        self, source: Source, application: Bundle | Cascade | None, *, sends_columns: bool = False
+    ) -> None:
         self.sends_columns = sends_columns
-        self._bundle = bundle
-        self._front_end = FrontEnd(
-            rate_hz=source.rate_hz, uv_per_count=source.uv_per_count, rails_counts=source.rails_counts
+        self._bundles = {} if application is None else {one.digest: one for one in bundles_of(application)}
+        ends: dict[str, Any] = {
+            "rate_hz": source.rate_hz,
+            "uv_per_count": source.uv_per_count,
+            "rails_counts": source.rails_counts,
+        }
+        self._front_end = (
+            FrontEnd(**ends) if application is None else StreamFrontEnd(Table(app_of(application)), **ends)
         )
         self._rate_hz = source.rate_hz
         self._n_pushed = 0
         self._last = 0
-        self._pipeline: Pipeline | None = None
-        if bundle is not None:
-            self._overheard, self._pipeline = overheard(bundle, self._front_end.delay_us)
 
     def push(self, first: int, counts: NDArray[np.int32], line: Flag) -> Sequence[Payload]:
         """What these samples complete; samples the converter missed are held, as a host does."""
@@ -154,21 +162,15 @@ class Stream:
         return said
 
     def finish(self) -> Sequence[Payload]:
-        """What the end of the recording still gives."""
+        """What the end of the recording still gives: columns whose centre it holds, and verdicts."""
         rest = self._front_end.flush()
         n_columns = -(-self._n_pushed * STREAM_HZ // (self._rate_hz * HOP_SAMPLES)) - rest.first_index
-        n_beats = -(-self._n_pushed * BEAT_HZ // self._rate_hz) - rest.first_beat_index
-        due = Columns(
-            first_index=rest.first_index,
+        due = replace(
+            rest,
             codes_ts_i8=rest.codes_ts_i8[: max(0, n_columns)],
             flags_u8=rest.flags_u8[: max(0, n_columns)],
-            first_beat_index=rest.first_beat_index,
-            beat_uv_i16=rest.beat_uv_i16[: max(0, n_beats)],
         )
-        said = self._completed(due)
-        if self._pipeline is not None:
-            said += map(self._judged, self._pipeline.finish())
-        return said
+        return self._completed(due)
 
     def _completed(self, columns: Columns) -> list[Payload]:
         said: list[Payload] = []
@@ -177,27 +179,23 @@ class Stream:
                 Column(index=columns.first_index + k, flags=int(flags), codes=codes.tobytes())
                 for k, (codes, flags) in enumerate(zip(columns.codes_ts_i8, columns.flags_u8, strict=True))
             ]
-        if self._pipeline is not None:
-            said += map(self._judged, self._pipeline.push(columns))
+        if isinstance(self._front_end, StreamFrontEnd):
+            said += [judged_of(one, self._bundles[one.bundle_digest]) for one in self._front_end.verdicts()]
         return said
-
-    def _judged(self, verdict: Verdict) -> Judged:
-        assert self._bundle is not None
-        return judged_of(verdict, self._bundle, self._overheard)
 
 
 class Firmware:
     """What runs on the board: the stream of its wearer, a memory that can be asked about, a bench."""
 
-    def __init__(self, source: Source, bundle: Bundle | None) -> None:
-        self.bundle_sha256 = bytes(32) if bundle is None else bytes.fromhex(bundle.digest)
-        self._source, self._bundle = source, bundle
-        self._stream = Stream(source, bundle)
+    def __init__(self, source: Source, application: Bundle | Cascade | None) -> None:
+        self.bundle_sha256 = bytes(32) if application is None else bytes.fromhex(application.digest)
+        self._source, self._application = source, application
+        self._stream = Stream(source, application)
         self._begun_at = 0  # sample of the source
         self._was_on_bench = False
         self._bench: SimulatedBench | None = None
-        if bundle is not None:
-            self._bench = SimulatedBench(bundle, lambda: Stream(source, bundle, sends_columns=True))
+        if isinstance(application, Bundle):
+            self._bench = SimulatedBench(application, lambda: Stream(source, application, sends_columns=True))
 
     @property
     def on_bench(self) -> bool:
@@ -213,7 +211,7 @@ class Firmware:
     def push(self, first: int, counts: NDArray[np.int32], line: Flag) -> Sequence[Payload]:
         """What these samples of the converter bring about."""
         if self.on_bench:
-            self._stream, self._begun_at = Stream(self._source, self._bundle), first + counts.size
+            self._stream, self._begun_at = Stream(self._source, self._application), first + counts.size
             return ()
         return self._stream.push(first - self._begun_at, counts, line)
 

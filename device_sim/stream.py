@@ -1,8 +1,10 @@
 """The C stream: samples of one lead in any portions, events as they are due."""
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,11 +14,37 @@ from device_sim.app import App, Network
 from device_sim.contract.errors import ContractError
 from device_sim.contract.verdict import FLAGS
 from device_sim.executor import Executor
-from device_sim.frontend import NO_RAILS, NOTHING, Flag, rational_gain
+from device_sim.frontend import (
+    NOTHING,
+    ROWS,
+    Columns,
+    Flag,
+    FrontEnd,
+    input_of,
+    unrolled,
+)
 from device_sim.verdict import By, Verdict
 
+NO_FLAGS: Mapping[str, int] = MappingProxyType({})
+EVENT = np.dtype(
+    [
+        *(("t0_us", "<i8"), ("window", "<u4"), ("margin_q8", "<i4"), ("score_q15", "<i4")),
+        *((name, "u1") for name in ("network", "label", "by", "n_logits")),
+        *(("flag_columns", f"V{binding.FLAGS}"), ("logits", f"V{binding.LOGITS}")),
+    ],
+    align=True,
+)  # binding.Event, whole rows at a time
 ROOM = 64  # events at a time: half a minute of a cascade's
 BYS = (By.NETWORK, By.RULE, By.GATE)  # enum wl_by
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What one network's events are called."""
+
+    labels: Mapping[int, str]
+    digest: str
+    net: str
 
 
 class Table:
@@ -24,6 +52,7 @@ class Table:
 
     def __init__(self, app: App) -> None:
         self.app = app
+        self.words = tuple(map(_words, app.networks))
         self._executors = [Executor(one.bundle.graph, one.memory) for one in app.networks]
         self._scores: list[NDArray[np.uint16]] = []
         networks = (binding.Network * len(app.networks))(*map(self._network, app.networks, self._executors))
@@ -74,60 +103,111 @@ class CoreStream:
         rails_counts: tuple[int, int] | None = None,
         room: int = ROOM,
     ) -> None:
-        self._table = table
+        self._table, self._room = table, room
         self._core = binding.core()
-        self._state = (ctypes.c_uint64 * (-(-self._core.wl_sizeof_stream() // 8)))()
+        self.state = (ctypes.c_uint64 * (-(-self._core.wl_sizeof_stream() // 8)))()
         self._memory = np.zeros(table.app.memory_bytes, np.int8)
-        self._room = room
         self._events = (binding.Event * room)()
+        self._rows = np.frombuffer(memoryview(self._events).cast("B"), EVENT)
         self._n_events = ctypes.c_size_t()
-        self._input = binding.Input(rate_hz, *rational_gain(uv_per_count), *(rails_counts or NO_RAILS))
-        status = self._core.wl_stream_init(self._state, table.struct, self._input, self._memory.ctypes.data)
+        self._input = input_of(rate_hz, uv_per_count, rails_counts)
+        status = self._core.wl_stream_init(self.state, table.struct, self._input, self._memory.ctypes.data)
         if status:
-            raise ContractError(f"stream: the core refused its tables or its input: status {status}")
+            raise ContractError(
+                f"stream: the core refused {', '.join(one.bundle.name for one in table.app.networks)} at "
+                f"{rate_hz} Hz, gain {uv_per_count}, rails {rails_counts}: status {status}"
+            )
 
-    def push(self, counts: ArrayLike, *, line: Flag = NOTHING) -> Iterator[binding.Event]:
-        """What these samples complete; an event holds until the next is asked for."""
+    def push(self, counts: ArrayLike, *, line: Flag = NOTHING) -> list[Verdict]:
+        """What these samples complete; line (LEAD_OFF, GAP) is true of all of them."""
         array = binding.as_counts(counts)
+        said: list[Verdict] = []
         taken = 0
         while True:
             taken += self._core.wl_stream_push(
-                *(self._state, array[taken:].ctypes.data, array.size - taken, int(line)),
+                *(self.state, array[taken:].ctypes.data, array.size - taken, int(line)),
                 *(self._events, self._room, self._n_events),
             )
-            yield from self._events[: self._n_events.value]
+            said += self._verdicts(self._n_events.value)
             if taken == array.size and self._n_events.value < self._room:
-                return
+                return said
 
-    def finish(self) -> Iterator[binding.Event]:
+    def finish(self) -> list[Verdict]:
         """What the end of the recording still gives."""
-        n_events = self._room
-        while n_events == self._room:
-            n_events = self._core.wl_stream_finish(self._state, self._events, self._room)
-            yield from self._events[:n_events]
+        said: list[Verdict] = []
+        while True:
+            n_events = self._core.wl_stream_finish(self.state, self._events, self._room)
+            said += self._verdicts(n_events)
+            if n_events < self._room:
+                return said
+
+    def _verdicts(self, n_events: int) -> Iterator[Verdict]:
+        """Events with the words and digests of their bundles."""
+        for t0_us, window, margin_q8, score_q15, network, label, by, n, flags, logits in self._rows[
+            :n_events
+        ].tolist():
+            words = self._table.words[network]
+            yield Verdict(
+                label=words.labels[label],
+                score_q15=score_q15,
+                margin_q8=margin_q8,
+                by=BYS[by],
+                t0_us=t0_us,
+                window_index=window,
+                flags={flag: k for flag, k in zip(FLAGS, flags, strict=True) if k}
+                if any(flags)
+                else NO_FLAGS,
+                bundle_digest=words.digest,
+                logits=logits[:n],
+                net=words.net,
+            )
 
 
-def verdicts_of(events: Iterator[binding.Event], app: App) -> list[Verdict]:
-    """Events with the words and digests of their bundles."""
-    words = [
-        {
-            **dict(enumerate(one.bundle.labels.names)),
-            binding.UNDECIDED: one.spec.undecided,
-            binding.UNUSABLE: one.spec.unusable,
-        }
-        for one in app.networks
-    ]
-    digests = [one.bundle.digest for one in app.networks]
-    return [
-        Verdict(
-            label=words[event.network][event.label],
-            score_q15=event.score_q15,
-            margin_q8=event.margin_q8,
-            by=BYS[event.by],
-            t0_us=event.t0_us,
-            window_index=event.window,
-            flags={flag: n for flag, n in zip(FLAGS, event.flag_columns, strict=True) if n},
-            bundle_digest=digests[event.network],
+class StreamFrontEnd(FrontEnd):
+    """The front end inside a stream: columns as ever, and verdicts beside them."""
+
+    def __init__(
+        self,
+        table: Table,
+        *,
+        rate_hz: int,
+        uv_per_count: Fraction | float | int = 1,
+        rails_counts: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__(rate_hz=rate_hz, uv_per_count=uv_per_count, rails_counts=rails_counts)
+        self._stream = CoreStream(
+            table, rate_hz=rate_hz, uv_per_count=uv_per_count, rails_counts=rails_counts
         )
-        for event in events
-    ]
+        self._verdicts: list[Verdict] = []
+        inside = binding.StreamHead.from_buffer(self._stream.state)
+        self._head = inside.frontend
+        self._codes = np.ctypeslib.as_array(inside.image.code).reshape(binding.IMAGE_COLUMNS, ROWS)
+        self._flags = np.ctypeslib.as_array(inside.image.flags)
+        self._beat_uv = np.ctypeslib.as_array(inside.beats.x_uv)
+
+    def verdicts(self) -> list[Verdict]:
+        """Those that are new since the last call."""
+        new, self._verdicts = self._verdicts, []
+        return new
+
+    def flush(self) -> Columns:
+        """The end: what its last sample, held, still completes; a caller cuts what it does not hold."""
+        column, beat = int(self._head.n_columns), int(self._head.n_beats)
+        self._verdicts += self._stream.finish()
+        column_end, beat_end = int(self._head.n_columns), int(self._head.n_beats)
+        return Columns(
+            first_index=column,
+            codes_ts_i8=unrolled(self._codes, column, column_end),
+            flags_u8=unrolled(self._flags, column, column_end),
+            first_beat_index=beat,
+            beat_uv_i16=unrolled(self._beat_uv, beat, beat_end),
+        )
+
+    def _take(self, chunk: NDArray[np.int32], line: Flag) -> None:
+        self._verdicts += self._stream.push(chunk, line=line)
+
+
+def _words(one: Network) -> Words:
+    labels = dict(enumerate(one.bundle.labels.names))
+    labels |= {binding.UNDECIDED: one.spec.undecided, binding.UNUSABLE: one.spec.unusable}
+    return Words(labels=labels, digest=one.bundle.digest, net=one.net)

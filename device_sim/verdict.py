@@ -35,6 +35,8 @@ class Verdict:
     window_index: int
     flags: Mapping[str, int]  # columns of the window that carry each flag
     bundle_digest: str
+    logits: bytes = b""  # int8, of every output in its order; empty: the network was not asked
+    net: str = ""  # of a cascade: quality or beat
 
     @property
     def by_rule(self) -> bool:
@@ -48,6 +50,7 @@ class Verdict:
     def to_json(self) -> dict[str, Any]:
         """A line of `wristlead run`."""
         return {
+            **({"net": self.net} if self.net else {}),
             "t0_us": self.t0_us,
             "window": self.window_index,
             "label": self.label,

@@ -4,6 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,31 @@ from device_sim.contract.bundle import Bundle
 from device_sim.contract.inputs import InputKind
 from device_sim.frontend import Columns
 from device_sim.picture import Lane, Said
-from device_sim.pipeline import OpenBundle, verdict_of
+from device_sim.pipeline import CascadePipeline, OpenBundle, Pipeline, verdict_of
 from device_sim.runner import NEEDS
+from device_sim.stream import StreamFrontEnd
 from device_sim.verdict import Verdict
 from device_sim.verdict_files import VerdictFiles
+
+
+class Judging(Protocol):
+    """Takes columns and says what they complete."""
+
+    def push(self, columns: Columns) -> list[Verdict]: ...
+    def finish(self) -> list[Verdict]: ...
+
+
+class Inside:
+    """The core's own stream: it judged when the samples came, its columns say only how far it is."""
+
+    def __init__(self, front_end: StreamFrontEnd) -> None:
+        self._front_end = front_end
+
+    def push(self, columns: Columns) -> list[Verdict]:
+        return self._front_end.verdicts()
+
+    def finish(self) -> list[Verdict]:
+        return self._front_end.verdicts()
 
 
 class VerdictLines:
@@ -24,65 +46,62 @@ class VerdictLines:
     def __init__(
         self,
         opened: OpenBundle,
+        judging: Judging,
         *,
-        delay_us: int,
         write: Callable[[str], None],
         keep: bool = False,
         files: VerdictFiles | None = None,
     ) -> None:
-        self._opened, self._write, self._keep, self._files = opened, write, keep, files
-        self._pipeline = opened.pipeline(delay_us=delay_us)
-        self._counts: Counter[str] = Counter()
+        self._opened, self._judging = opened, judging
+        self._write, self._keep, self._files = write, keep, files
+        self._counts: Counter[tuple[str, str]] = Counter()  # by bundle's digest and word
         self._kept: list[Verdict] = []
         self._took_us: list[float] = []
 
     def push(self, columns: Columns) -> None:
         started_ns = time.perf_counter_ns()
-        verdicts = self._pipeline.push(columns)
+        verdicts = self._judging.push(columns)
         if self._keep and verdicts:
             mean_us = (time.perf_counter_ns() - started_ns) / 1000 / len(verdicts)
             self._took_us += [mean_us] * len(verdicts)
         self._take(verdicts)
 
     def finish(self) -> None:
-        self._take(self._pipeline.finish())
+        self._take(self._judging.finish())
 
     def summary(self) -> list[str]:
-        """The bundle and how often it said what; times are this machine's and stand by themselves."""
-        bundle, backend = self._opened.bundle, self._opened.backend
-        total = sum(self._counts.values())
-        words = words_of(bundle)
-        said = ", ".join(
-            f"{word} {self._counts[word]} ({self._counts[word] / total:.0%})"
-            for word in words
-            if self._counts[word]
-        )
-        return [
-            f"{bundle.name} {bundle.digest[:12]} on {backend}: "
-            f"{self._opened.n_vectors} vectors reproduced ({NEEDS[backend].family})",
-            f"verdicts: {total}" + (f": {said}" if said else ""),
+        """What judged, and how often it said what."""
+        opened = self._opened
+        lines = [
+            f"{opened.application.name} {opened.application.digest[:12]} on {opened.backend}: "
+            f"{opened.n_vectors} vectors reproduced ({NEEDS[opened.backend].family})"
         ]
-
-    def lane(self) -> Lane:
-        """What was said and when, to be drawn."""
-        return lane_of(self._opened.bundle, self._kept)
+        for bundle in opened.bundles:
+            counts = {word: self._counts[bundle.digest, word] for word in words_of(bundle)}
+            total = sum(counts.values())
+            said = ", ".join(f"{word} {n} ({n / total:.0%})" for word, n in counts.items() if n)
+            what = "verdicts" if len(opened.bundles) == 1 else f"verdicts of {bundle.name}"
+            lines.append(f"{what}: {total}" + (f": {said}" if said else ""))
+        return lines
 
     def lanes(self) -> tuple[Lane, ...]:
-        """The same, of every network."""
-        return lanes_of([self._opened.bundle], self._kept)
+        """What was said and when, to be drawn: a lane for each network."""
+        return lanes_of(self._opened.bundles, self._kept)
 
     def took_us(self) -> NDArray[np.float64]:
         """From columns to each kept verdict, on this machine; verdicts of a portion share its time."""
         return np.array(self._took_us)
 
     def timing(self) -> str:
-        """What the network took of this machine's time, apart from the front end."""
-        mean_us, most_us = self._pipeline.network_us()
-        return f"network {mean_us:,.0f} us a window, {most_us:,.0f} us at most"
+        """What the networks took of this machine's time, where they can be told from the front end."""
+        if not isinstance(self._judging, Pipeline | CascadePipeline):
+            return ""
+        mean_us, most_us = self._judging.network_us()
+        return f"network {mean_us:,.0f} us a window, {most_us:,.0f} us at most; "
 
     def _take(self, verdicts: list[Verdict]) -> None:
         for verdict in verdicts:
-            self._counts[verdict.label] += 1
+            self._counts[verdict.bundle_digest, verdict.label] += 1
             self._write(json.dumps(verdict.to_json()))
             if self._files is not None:
                 self._files.take(verdict)

@@ -14,14 +14,15 @@ from device_sim.contract.bundle import Bundle
 from device_sim.contract.errors import ContractError, DigestError
 from device_sim.fingerprint import stretch
 from device_sim.frontend import FrontEnd
-from device_sim.judged import judged_of, overheard
+from device_sim.judged import judged_of
 from device_sim.link import BAUD
 from device_sim.link_meet import WAIT_S
 from device_sim.on_board import constants_on_board
-from device_sim.pipeline import open_bundle
+from device_sim.pipeline import Pipeline, open_bundle
 from device_sim.plan import plan
 from device_sim.program import program
 from device_sim.requant import Family
+from device_sim.runner import Backend, model_in, open_runner
 from device_sim.vectors import read_vectors
 from device_sim.wire import Column, Judged
 
@@ -159,8 +160,9 @@ def stream_compared(bench: Bench, bundle: Bundle, seconds: float) -> Result:
         rate_hz=hello.rate_hz, uv_per_count=hello.uv_per_count, rails_counts=hello.rails_counts
     )
     columns = front_end.push(counts)
-    heard, pipeline = overheard(bundle, front_end.delay_us)
-    verdicts = [judged_of(verdict, bundle, heard) for verdict in pipeline.push(columns)]
+    runner = open_runner(Backend.CORE, model_in(bundle, Backend.CORE))
+    pipeline = Pipeline(bundle, runner, delay_us=front_end.delay_us)
+    verdicts = [judged_of(verdict, bundle) for verdict in pipeline.push(columns)]
     bench.feed(counts)
     said_columns = [one for one in bench.heard if isinstance(one, Column)]
     said = [one for one in bench.heard if isinstance(one, Judged)]

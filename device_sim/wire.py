@@ -152,7 +152,8 @@ class Judged:
 
     TYPE: ClassVar[FrameType] = FrameType.VERDICT
     LAYOUT: ClassVar[struct.Struct] = struct.Struct("<IIqihBB8s")
-    UNDECIDED: ClassVar[int] = 254  # labels that are no label of the network
+    REFUSED: ClassVar[int] = 253  # labels that are no label of the network
+    UNDECIDED: ClassVar[int] = 254
     UNUSABLE: ClassVar[int] = 255
 
     window_index: int

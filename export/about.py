@@ -1,60 +1,22 @@
-"""wl_about.h: the application that a device runs, and what it tells of its networks over the wire."""
-
-from collections.abc import Sequence
+"""wl_about.h: what a device tells of its network over the wire."""
 
 import numpy as np
 
-from device_sim.app import KINDS, Network, app_of
+from device_sim.app import Network, app_of
 from device_sim.contract.bundle import Bundle
 from device_sim.on_board import FIELDS, constants_on_board, layers_on_board
 from device_sim.program import program
 from export.c_text import c_array, c_note, c_quoted, c_table
 
-INPUTS = {kind: f"WL_INPUT_{kind.upper()}" for kind in KINDS}
 
-
-def about_text(bundles: Sequence[Bundle]) -> str:
-    """For firmware/ports/link: wl_app with wl_model as its network, and wl_about."""
-    (bundle,) = bundles
-    app = app_of(bundles)
-    (network,) = app.networks
+def about_text(bundle: Bundle) -> str:
+    """For firmware/ports/link, beside wl_app.h."""
+    (network,) = app_of(bundle).networks
     return "\n".join(
         [
-            c_note(bundle, "the application and what lies where, for firmware/ports/link"),
-            '#include "link.h"\n#include "wl_model.h"\n',
-            f"#define WL_APP_MEMORY_BYTES {app.memory_bytes}\n",
-            _network(network),
-            f"const struct wl_app wl_app = {{networks, 0, 1, {app.memory_bytes}}};\n",
+            c_note(bundle, "what lies where, for firmware/ports/link"),
+            '#include "link.h"\n#include "wl_app.h"\n',
             _about(network),
-        ]
-    )
-
-
-def _network(of: Network) -> str:
-    """struct wl_network, every field by its name."""
-    scores = [np.array(one.score_q15, np.uint16) for one in of.spec.questions]
-    questions = [
-        f"{{score{k}_q15, {one.accept_q8}, {one.reject_q8}, {one.hold_q8}, {of.at_of(one)}}}"
-        for k, one in enumerate(of.spec.questions)
-    ]
-    outputs = [f"{{{at}, {n_bytes}}}" for at, n_bytes in of.outputs]
-    fields = {
-        **{"graph": "&wl_model", "questions": "questions", "outputs": "outputs"},
-        **{"n_questions": len(questions), "n_outputs": len(outputs)},
-        **{"at": of.at, "at_rr": of.at_rr, "hop": of.hop},
-        **{"mean_windows": of.spec.mean_windows, "mean_hops": of.spec.mean_hops},
-        "unusable_score_q15": of.unusable_score_q15,
-        "flag_limits": "{" + ", ".join(map(str, of.flag_limits)) + "}",
-        "input": INPUTS[KINDS[of.input]],
-        "bundle": "{" + ", ".join(map(str, bytes.fromhex(of.bundle.digest[:16]))) + "}",
-    }
-    row = ",\n     ".join(f".{field} = {value}" for field, value in fields.items())
-    return "\n".join(
-        [
-            *(c_array("static const uint16_t", f"score{k}_q15", codes) for k, codes in enumerate(scores)),
-            c_table("wl_question", "questions", questions),
-            c_table("wl_place", "outputs", outputs),
-            c_table("wl_network", "networks", [f"{{{row}}}"]),
         ]
     )
 

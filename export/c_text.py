@@ -1,17 +1,25 @@
 """Text of C: a note above every table, arrays, tables of structures, strings."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from numpy.typing import NDArray
-
-from device_sim.contract.bundle import Bundle
 
 NUMBERS_A_LINE = 16
 
 
-def c_note(bundle: Bundle, what: str) -> str:
+class Signed(Protocol):
+    """What C is written from: a bundle, or a cascade of two."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def digest(self) -> str: ...
+
+
+def c_note(source: Signed, what: str) -> str:
     """What wrote it, and from what."""
-    return f"/* Written by export.to_c from bundle {bundle.digest[:12]}: {what}. Do not edit. */\n"
+    return f"/* Written by export.to_c from bundle {source.digest[:12]}: {what}. Do not edit. */\n"
 
 
 def c_array(kind: str, name: str, values: NDArray[Any]) -> str:
@@ -28,7 +36,7 @@ def c_quoted(text: str) -> str:
     return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text.encode()) + '"'
 
 
-def c_table(kind: str, name: str, rows: list[str]) -> str:
+def c_table(kind: str, name: str, rows: Sequence[str]) -> str:
     """An array of structures, a row each."""
     body = ",\n    ".join(rows)
     return f"static const struct {kind} {name}[{len(rows)}] = {{\n    {body}\n}};\n"

@@ -6,15 +6,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from device_sim.contract.bundle import Bundle, read_bundle, write_bundle
+from device_sim.contract.bundle import Bundle, write_bundle
+from device_sim.contract.cascade import Cascade, read_application, write_application
 from device_sim.contract.errors import ContractError, DigestError
 from device_sim.contract.signed import MANIFEST
 from device_sim.executor import Executor
 from device_sim.options import OneLineParser
 from device_sim.requant import Family
 from device_sim.vectors import check_vectors
+from export.cascade_of import cascade_of
 from export.facts import facts
-from export.shipping_list import LIST, chosen
+from export.shipping_list import LIST, chosen, read_cascades, read_list
 from export.to_c import to_c
 
 FOREIGN = (".tflite", ".onnx")
@@ -81,7 +83,7 @@ def _export_c(args: argparse.Namespace) -> int:
     """C of a finished bundle, which needs no package beside the base."""
     if args.calibration or args.out or not args.c:
         raise ContractError(f"wristlead export {args.checkpoint}: a bundle: expected --c DIR with it, alone")
-    to_c(read_bundle(args.checkpoint), args.c)
+    to_c(read_application(args.checkpoint), args.c)
     print(f"wrote {args.c}", file=sys.stderr)
     return 0
 
@@ -90,11 +92,19 @@ def _export_list(path: Path, names: list[str], out: Path | None) -> int:
     """A line for each bundle: its name, its digest, and whether it is another than the one that was there."""
     from export.bundle_of import Sources, bundle_of
 
-    for shipment in chosen(path, names):
-        folder = (out or path.parent) / shipment.name
-        bundle = bundle_of(Sources.of(shipment))
-        _checked(bundle)
-        print(f"{shipment.name} {bundle.digest} {_put(bundle, folder)}", flush=True)
+    cascades = [one for one in read_cascades(path) if not names or one.name in names]
+    alone = [name for name in names if name not in {one.name for one in cascades}]
+    shipments = chosen(path, alone) if alone or not names else ()
+    parts = {part for one in cascades for part in (one.quality, one.beat)}
+    bundles: dict[str, Bundle] = {}
+    for shipment in read_list(path):
+        if shipment in shipments or shipment.name in parts:
+            bundles[shipment.name] = bundle_of(Sources.of(shipment))
+            _checked(bundles[shipment.name])
+    applications: list[Bundle | Cascade] = [bundles[one.name] for one in shipments]
+    applications += [cascade_of(one, bundles) for one in cascades]
+    for made in applications:
+        print(f"{made.name} {made.digest} {_put(made, (out or path.parent) / made.name)}", flush=True)
     return 0
 
 
@@ -102,18 +112,18 @@ def _checked(bundle: Bundle) -> None:
     check_vectors(bundle, Executor(bundle.graph), Family.F1)
 
 
-def _put(bundle: Bundle, folder: Path) -> str:
+def _put(made: Bundle | Cascade, folder: Path) -> str:
     """Over what is there, if that is a bundle; an equal one is left alone."""
     if not folder.exists():
-        write_bundle(bundle, folder)
+        write_application(made, folder)
         return "new"
     if not (folder / MANIFEST).is_file():
         raise ContractError(f"{folder}: expected a bundle or nothing, found something else; left as it is")
-    if _digest_there(folder) == bundle.digest:
+    if _digest_there(folder) == made.digest:
         return "unchanged"
     fresh = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
-    write_bundle(bundle, fresh)
+    write_application(made, fresh)
     shutil.rmtree(folder)
     fresh.rename(folder)
     return "replaced"
@@ -122,6 +132,6 @@ def _put(bundle: Bundle, folder: Path) -> str:
 def _digest_there(folder: Path) -> str | None:
     """None for one that is damaged or of an older format: it is replaced like any other."""
     try:
-        return read_bundle(folder).digest
+        return read_application(folder).digest
     except (ContractError, DigestError):
         return None

@@ -9,6 +9,7 @@ from pathlib import Path
 from device_sim.contract.budget import Budget, budget_from_json
 from device_sim.contract.errors import ContractError
 from device_sim.contract.fields import Fields
+from device_sim.contract.gate import Gate, gate_from_json
 
 MAX_SEED = 2**31 - 1
 MAX_EPOCHS = 100
@@ -47,15 +48,68 @@ class Shipment:
         return self.results / f"int8-s{self.seed}.json"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CascadeShipment:
+    """Two bundles of the list and the gate between them."""
+
+    name: str
+    quality: str
+    beat: str
+    gate: Gate
+    found: str  # how the gate's numbers were found
+    budget: Budget
+
+
 def read_list(path: Path) -> tuple[Shipment, ...]:
-    """The tables of a TOML file, in its order; paths in it start where it stands."""
+    """The bundles of a TOML file, in its order; paths in it start where it stands."""
+    return tuple(
+        _shipment(name, Fields(table, f"{path}: {name}"), path)
+        for name, table in _tables(path).items()
+        if not _is_cascade(table)
+    )
+
+
+def read_cascades(path: Path) -> tuple[CascadeShipment, ...]:
+    """The cascades of the same file: tables that name a quality bundle."""
+    made = tuple(
+        _cascade(name, Fields(table, f"{path}: {name}"))
+        for name, table in _tables(path).items()
+        if _is_cascade(table)
+    )
+    known = [one.name for one in read_list(path)]
+    for cascade in made:
+        for part in (cascade.quality, cascade.beat):
+            if part not in known:
+                raise ContractError(
+                    f"{path}: {cascade.name}: expected bundles of {', '.join(known)}, got {part[:80]!r}"
+                )
+    return made
+
+
+def _tables(path: Path) -> dict[str, object]:
     if not path.is_file():
         raise ContractError(f"{path}: expected the list of bundles (TOML), there is nothing")
     try:
-        tables = tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
         raise ContractError(f"{path}: expected TOML, got {fault}") from None
-    return tuple(_shipment(name, Fields(table, f"{path}: {name}"), path) for name, table in tables.items())
+
+
+def _is_cascade(table: object) -> bool:
+    return isinstance(table, dict) and "quality" in table
+
+
+def _cascade(name: str, read: Fields) -> CascadeShipment:
+    made = CascadeShipment(
+        name=name,
+        quality=read.text("quality"),
+        beat=read.text("beat"),
+        gate=gate_from_json(read.object("gate")),
+        found=read.text("found"),
+        budget=budget_from_json(read.object("budget")),
+    )
+    read.done()
+    return made
 
 
 def _shipment(name: str, read: Fields, path: Path) -> Shipment:
@@ -71,7 +125,7 @@ def _shipment(name: str, read: Fields, path: Path) -> Shipment:
 
 
 def chosen(path: Path, names: list[str]) -> tuple[Shipment, ...]:
-    """Those that were named, or all."""
+    """Those bundles that were named, or all."""
     listed = read_list(path)
     known = [one.name for one in listed]
     for name in names:

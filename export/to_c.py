@@ -2,14 +2,16 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device_sim import twin
+from device_sim.app import NETS
 from device_sim.contract.bundle import Bundle
+from device_sim.contract.cascade import Cascade, bundles_of
 from device_sim.contract.errors import ContractError
 from device_sim.contract.graph import Graph
 from device_sim.contract.operators import Linear
@@ -17,6 +19,8 @@ from device_sim.on_board import arrays_of
 from device_sim.plan import Plan, plan
 from device_sim.program import Op, OpKind, program
 from export.about import about_text
+from export.app_to_c import app_texts, stream_check
+from export.c_project import build_texts, main_text
 from export.c_text import c_array, c_note, c_quoted
 
 FIRMWARE = Path(__file__).resolve().parent.parent / "firmware"
@@ -24,21 +28,21 @@ TFLITE = "model.tflite"  # of a bundle
 NOT_FOR_DEVICES = {"sizes.c"}  # for callers that do not compile wl.h
 N_VECTORS = 4
 VECTOR_SEED = 20261123
+MODEL = "model"  # what the network of a single bundle is called in C
 C_TYPES = {"int8": "int8_t", "int32": "int32_t"}
 
 
-def to_c(bundle: Bundle, folder: Path) -> None:
+def to_c(application: Bundle | Cascade, folder: Path) -> None:
     """Write the folder, whole or not at all."""
     if folder.exists():
         raise ContractError(f"{folder}: expected no such folder yet; C is not written over what is there")
     if not (FIRMWARE / "src").is_dir():
         raise ContractError(f"{FIRMWARE}: expected the sources of the core; export runs from a checkout")
-    memory = plan(bundle.graph)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as name:
         fresh = Path(name) / folder.name
         _copy_core(fresh)
-        for path, text in _texts(bundle, memory):
+        for path, text in _texts(application):
             (fresh / path).parent.mkdir(parents=True, exist_ok=True)
             (fresh / path).write_text(text, encoding="utf-8")
         fresh.rename(folder)
@@ -53,50 +57,56 @@ def _copy_core(folder: Path) -> None:
                 shutil.copyfile(path, folder / "src" / path.name)
 
 
-def _texts(bundle: Bundle, memory: Plan) -> Iterator[tuple[str, str]]:
+def _texts(application: Bundle | Cascade) -> Iterator[tuple[str, str]]:
     """Every file that is written, not copied."""
-    yield "src/wl_model.h", _header(bundle, memory)
-    yield "src/wl_model.c", _model(bundle, memory)
-    yield "wl_vectors.h", _vectors(bundle)
-    yield "main.c", MAIN
-    yield "plan.json", memory.to_json()
-    yield "CMakeLists.txt", CMAKE
-    yield "library.properties", _arduino(bundle)
-    yield "library.json", _platformio(bundle)
-    yield "zephyr/module.yml", ZEPHYR
-    yield "zephyr/CMakeLists.txt", ZEPHYR_CMAKE
-    if TFLITE in bundle.files:
-        yield from _tflm(bundle)
+    bundles = bundles_of(application)
+    names = NETS if isinstance(application, Cascade) else (MODEL,)
+    for name, bundle in zip(names, bundles, strict=True):
+        memory = plan(bundle.graph)
+        yield f"src/wl_{name}.h", _header(bundle, memory, name)
+        yield f"src/wl_{name}.c", _model(bundle, memory, name)
+        yield "plan.json" if name == MODEL else f"plan-{name}.json", memory.to_json()
+        if TFLITE in bundle.files:
+            yield from _tflm(bundle)
+    includes = [f"wl_{name}.h" for name in names]
+    checks = [_vectors(bundle, name) for name, bundle in zip(names, bundles, strict=True)]
+    if all(bundle.verdict for bundle in bundles):
+        yield from app_texts(application, names)
+        includes.append("wl_app.h")
+        checks.append(stream_check(application))
+    yield "wl_vectors.h", "\n".join([*checks, _checked(names)])
+    yield "main.c", main_text(includes)
+    yield from build_texts(application, includes[-1])
 
 
-def _header(bundle: Bundle, memory: Plan) -> str:
-    graph = bundle.graph
+def _header(bundle: Bundle, memory: Plan, name: str) -> str:
+    graph, macro = bundle.graph, f"WL_{name.upper()}"
     lines = [
         c_note(bundle, f"the network {bundle.name}"),
-        "#ifndef WL_MODEL_H",
-        "#define WL_MODEL_H",
+        f"#ifndef {macro}_H",
+        f"#define {macro}_H",
         "",
         '#include "wl.h"',
         "",
-        f'#define WL_MODEL_DIGEST "{bundle.digest[:12]}"',
-        f"#define WL_MODEL_ARENA_BYTES {memory.arena_bytes}",
-        f"#define WL_MODEL_LABELS {len(bundle.labels)}",
+        f'#define {macro}_DIGEST "{bundle.digest[:12]}"',
+        f"#define {macro}_ARENA_BYTES {memory.arena_bytes}",
+        f"#define {macro}_LABELS {len(bundle.labels)}",
         "",
         "/* Where inputs and outputs lie in the arena: bytes from its start, and how many. */",
     ]
     for kind, names in (("IN", graph.inputs), ("OUT", graph.outputs)):
-        for k, name in enumerate(names):
+        for k, tensor in enumerate(names):
             lines += [
-                f"#define WL_MODEL_{kind}{k} {memory.offset_bytes(name)}",
-                f"#define WL_MODEL_{kind}{k}_BYTES {graph.tensor(name).n_bytes} /* {name} */",
+                f"#define {macro}_{kind}{k} {memory.offset_bytes(tensor)}",
+                f"#define {macro}_{kind}{k}_BYTES {graph.tensor(tensor).n_bytes} /* {tensor} */",
             ]
     lines += [
         "",
         "#ifdef __cplusplus",
         'extern "C" {',
         "#endif",
-        "extern const struct wl_graph wl_model;",
-        "extern const char *const wl_model_labels[WL_MODEL_LABELS];",
+        f"extern const struct wl_graph wl_{name};",
+        f"extern const char *const wl_{name}_labels[{macro}_LABELS];",
         "#ifdef __cplusplus",
         "}",
         "#endif",
@@ -106,22 +116,23 @@ def _header(bundle: Bundle, memory: Plan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _model(bundle: Bundle, memory: Plan) -> str:
+def _model(bundle: Bundle, memory: Plan, name: str) -> str:
+    macro = f"WL_{name.upper()}"
     ops = program(bundle.graph, memory)
     layouts = {one.name: one for one in bundle.graph.operators if isinstance(one, Linear)}
-    parts = [c_note(bundle, f"the network {bundle.name}"), '#include "wl_model.h"\n']
+    parts = [c_note(bundle, f"the network {bundle.name}"), f'#include "wl_{name}.h"\n']
     for k, op in enumerate(ops):
         of = layouts.get(op.name)
         what = of.weight if of else f"table of {op.name}"
         for field, array in arrays_of(op):
             kind = f"static const {C_TYPES[array.dtype.name]}"
-            note = c_note(bundle, what if field == "weight" else f"{field} of {op.name}")
-            parts.append(note + c_array(kind, f"op{k}_{field}", array))
+            said = c_note(bundle, what if field == "weight" else f"{field} of {op.name}")
+            parts.append(said + c_array(kind, f"op{k}_{field}", array))
     rows = ",\n".join(_row(k, op) for k, op in enumerate(ops))
     parts.append(f"static const struct wl_op ops[{len(ops)}] = {{\n{rows}\n}};\n")
-    parts.append(f"const struct wl_graph wl_model = {{ops, {len(ops)}, WL_MODEL_ARENA_BYTES}};\n")
+    parts.append(f"const struct wl_graph wl_{name} = {{ops, {len(ops)}, {macro}_ARENA_BYTES}};\n")
     labels = ", ".join(c_quoted(label) for label in bundle.labels.names)
-    parts.append(f"const char *const wl_model_labels[WL_MODEL_LABELS] = {{{labels}}};\n")
+    parts.append(f"const char *const wl_{name}_labels[{macro}_LABELS] = {{{labels}}};\n")
     return "\n".join(parts)
 
 
@@ -153,32 +164,51 @@ def vectors(graph: Graph) -> tuple[dict[str, NDArray[np.int8]], dict[str, NDArra
     return inputs, twin.run(graph, inputs)
 
 
-def _vectors(bundle: Bundle) -> str:
+def _vectors(bundle: Bundle, name: str) -> str:
     inputs, outputs = vectors(bundle.graph)
     parts = [c_note(bundle, f"{N_VECTORS} seeded windows and the logits of the integer twin")]
-    parts.append(f"#define N_VECTORS {N_VECTORS}\n")
     for kind, values in (("in", inputs), ("out", outputs)):
         for k, codes in enumerate(values.values()):
-            parts.append(c_array("static const int8_t", f"vector_{kind}{k}", codes))
-        parts.append(_ends(kind, len(values)))
+            parts.append(c_array("static const int8_t", f"{name}_{kind}{k}", codes))
+        parts.append(_ends(kind, len(values), name))
     return "\n".join(parts)
 
 
-def _ends(kind: str, n: int) -> str:
+def _ends(kind: str, n: int, name: str) -> str:
     """For each input or output: its vectors, where it lies, and its length."""
-    rows = _rows_of_ends(kind, range(n))
-    return f"static const struct end {kind}s[{n}] = {{\n" + ",\n".join(rows) + "\n};\n"
+    rows = _rows_of_ends(kind, range(n), name)
+    return f"static const struct end {name}_{kind}s[{n}] = {{\n" + ",\n".join(rows) + "\n};\n"
 
 
-def _rows_of_ends(kind: str, numbers: Iterable[int]) -> Iterator[str]:
+def _rows_of_ends(kind: str, numbers: Iterable[int], name: str) -> Iterator[str]:
     for k in numbers:
-        macro = f"WL_MODEL_{kind.upper()}{k}"
-        yield f"    {{vector_{kind}{k}, {macro}, {macro}_BYTES}}"
+        macro = f"WL_{name.upper()}_{kind.upper()}{k}"
+        yield f"    {{{name}_{kind}{k}, {macro}, {macro}_BYTES}}"
+
+
+def _checked(names: Sequence[str]) -> str:
+    """What main.c goes through."""
+    rows = [
+        f"    {{&wl_{name}, WL_{name.upper()}_DIGEST, {name}_ins, {name}_outs, "
+        f"sizeof {name}_ins / sizeof {name}_ins[0], sizeof {name}_outs / sizeof {name}_outs[0]}}"
+        for name in names
+    ]
+    largest = " > ".join(f"WL_{name.upper()}_ARENA_BYTES" for name in names)
+    arena = f"WL_{names[0].upper()}_ARENA_BYTES"
+    if len(names) == 2:
+        arena = f"({largest} ? {arena} : WL_{names[1].upper()}_ARENA_BYTES)"
+    return "\n".join(
+        [
+            f"#define N_VECTORS {N_VECTORS}",
+            f"#define ARENA_BYTES {arena}\n",
+            f"static const struct checked networks[{len(rows)}] = {{\n" + ",\n".join(rows) + "\n};\n",
+        ]
+    )
 
 
 def about(bundle: Bundle) -> str:
     """wl_about.h, which firmware/ports/link is built with."""
-    return about_text([bundle])
+    return about_text(bundle)
 
 
 def _tflm(bundle: Bundle) -> Iterator[tuple[str, str]]:
@@ -186,91 +216,13 @@ def _tflm(bundle: Bundle) -> Iterator[tuple[str, str]]:
     name = bundle.name.replace("-", "_")
     file = bundle.files[TFLITE]
     array = f"g_{name}_model_data"
-    note = c_note(bundle, "model.tflite for TensorFlow Lite Micro")
+    said = c_note(bundle, "model.tflite for TensorFlow Lite Micro")
     yield (
         f"tflm/{name}_model_data.h",
-        f"{note}#pragma once\n\nextern const unsigned char {array}[];\nextern const int {array}_len;\n",
+        f"{said}#pragma once\n\nextern const unsigned char {array}[];\nextern const int {array}_len;\n",
     )
     data = c_array("alignas(16) const unsigned char", array, np.frombuffer(file, np.uint8))
     yield (
         f"tflm/{name}_model_data.cc",
-        f'{note}#include "{name}_model_data.h"\n\n{data}\nconst int {array}_len = {len(file)};\n',
+        f'{said}#include "{name}_model_data.h"\n\n{data}\nconst int {array}_len = {len(file)};\n',
     )
-
-
-def _arduino(bundle: Bundle) -> str:
-    return (
-        f"name=wristlead_{bundle.name.replace('-', '_')}\nversion=0.1.0\nauthor=wristlead\n"
-        f"maintainer=wristlead\nsentence=The network {bundle.name} and the wristlead core in C99.\n"
-        f"paragraph=Bundle {bundle.digest[:12]}. Not a medical device.\ncategory=Data Processing\n"
-        "url=\narchitectures=*\nincludes=wl_model.h\n"
-    )
-
-
-def _platformio(bundle: Bundle) -> str:
-    return (
-        f'{{\n  "name": "wristlead-{bundle.name}",\n  "version": "0.1.0",\n'
-        f'  "description": "Bundle {bundle.digest[:12]} and the wristlead core in C99",\n'
-        '  "build": {"includeDir": "src", "srcDir": "src"}\n}\n'
-    )
-
-
-MAIN = """/* Runs the vectors: 0 when every byte is the twin's. */
-#include <stdio.h>
-#include <string.h>
-
-#include "wl_model.h"
-
-struct end {
-    const int8_t *codes;
-    int32_t offset, n_bytes;
-};
-
-#include "wl_vectors.h"
-
-static int8_t arena[WL_MODEL_ARENA_BYTES];
-
-int main(void)
-{
-    int n_failures = 0;
-    int32_t at;
-
-    if (wl_graph_check(&wl_model, &at) != WL_OK) {
-        printf("operator %ld is refused\\n", (long)at);
-        return 1;
-    }
-    for (int v = 0; v < N_VECTORS; v++) {
-        for (size_t k = 0; k < sizeof ins / sizeof ins[0]; k++)
-            memcpy(arena + ins[k].offset, ins[k].codes + v * ins[k].n_bytes, (size_t)ins[k].n_bytes);
-        wl_graph_run(&wl_model, arena);
-        for (size_t k = 0; k < sizeof outs / sizeof outs[0]; k++)
-            n_failures += memcmp(arena + outs[k].offset, outs[k].codes + v * outs[k].n_bytes,
-                                 (size_t)outs[k].n_bytes) != 0;
-    }
-    printf("%s: %d vectors, %d failures\\n", WL_MODEL_DIGEST, N_VECTORS, n_failures);
-    return n_failures != 0;
-}
-"""
-
-CMAKE = """cmake_minimum_required(VERSION 3.13)
-project(wl_model C)
-file(GLOB WL_SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/src/*.c)
-add_library(wl_model STATIC ${WL_SOURCES})
-target_include_directories(wl_model PUBLIC src)
-set_target_properties(wl_model PROPERTIES C_STANDARD 99 C_EXTENSIONS OFF)
-add_executable(wl_check main.c)
-target_link_libraries(wl_check wl_model)
-enable_testing()
-add_test(NAME vectors COMMAND wl_check)
-"""
-
-ZEPHYR = """name: wristlead
-build:
-  cmake: zephyr
-"""
-
-ZEPHYR_CMAKE = """file(GLOB WL_SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/../src/*.c)
-zephyr_library()
-zephyr_library_sources(${WL_SOURCES})
-zephyr_include_directories(../src)
-"""

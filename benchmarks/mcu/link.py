@@ -35,10 +35,10 @@ def build(
     bundle: Bundle, folder: Path, *, target: Target = M4, compiler: str = ZIG, ticks_hz: int = CLOCK_HZ
 ) -> Image:
     """A device that streams, answers and can be verified: firmware/ports/link on this board."""
-    network = model.network_of(bundle, folder)
+    networks = model.generated(bundle, folder)
     (folder / "wl_about.h").write_text(to_c.about(bundle), encoding="ascii")
     (folder / "wl_ecg.h").write_text(_ecg_header(ecg().tolist()), encoding="ascii")
-    sources = [*image.core_sources(), network, *sorted(LINK.glob("*.c"))]
+    sources = [*image.core_sources(), *networks, *sorted(LINK.glob("*.c"))]
     return image.build(
         [*sources, PORT / "startup.c", PORT / "board_mps2.c"],
         folder / f"link-{target.name}-{compiler}.elf",

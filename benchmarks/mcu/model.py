@@ -18,6 +18,7 @@ from benchmarks.mcu.hook import count_instructions
 from benchmarks.mcu.image import ZIG, Image
 from benchmarks.mcu.targets import Memory, Target
 from device_sim.contract.bundle import Bundle
+from device_sim.contract.cascade import Cascade
 from device_sim.contract.errors import ContractError
 from device_sim.contract.graph import Graph
 from device_sim.executor import Executor
@@ -125,14 +126,20 @@ def build(
 
 def network_of(bundle: Bundle, folder: Path) -> Path:
     """wl_model.c as `wristlead export --c` writes it, its header beside it."""
-    network = folder / "wl_model.c"
-    if not network.exists():
+    return next(path for path in generated(bundle, folder) if path.name == "wl_model.c")
+
+
+def generated(application: Bundle | Cascade, folder: Path) -> list[Path]:
+    """What `wristlead export --c` writes of networks and of the table of the application, headers beside."""
+    if not any(folder.glob("wl_*.c")):
         with tempfile.TemporaryDirectory() as name:
             written = Path(name) / "c"
-            to_c.to_c(bundle, written)
-            shutil.copyfile(written / "src" / "wl_model.h", folder / "wl_model.h")
-            shutil.copyfile(written / "src" / "wl_model.c", network)
-    return network
+            to_c.to_c(application, written)
+            own = {path.name for room in ("src", "include") for path in (to_c.FIRMWARE / room).iterdir()}
+            for path in (written / "src").glob("wl_*"):
+                if path.name not in own:
+                    shutil.copyfile(path, folder / path.name)
+    return sorted(folder.glob("wl_*.c"))
 
 
 def run(of: Image, graph: Graph, emulator: Emulator | None = None) -> Run:

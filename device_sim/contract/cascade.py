@@ -112,7 +112,14 @@ def read_cascade(folder: Path) -> Cascade:
     return _cascade(fields, folder)
 
 
-def read_application(folder: Path) -> "Bundle | Cascade":
+def write_application(application: Bundle | Cascade, folder: Path) -> str:
+    """Whichever it is."""
+    if isinstance(application, Cascade):
+        return write_cascade(application, folder)
+    return write_bundle(application, folder)
+
+
+def read_application(folder: Path) -> Bundle | Cascade:
     """Whichever lies there."""
     fields = read_signed(folder)
     return _cascade(fields, folder) if fields.has("kind") else read_bundle(folder)

@@ -358,6 +358,7 @@ struct wl_app {
 
 #define WL_NETWORKS 2
 #define WL_LOGITS 16        /* of one network */
+#define WL_REFUSED 253      /* of a VERDICT frame: what the gate held back */
 #define WL_UNDECIDED 254    /* labels that are no label of the network */
 #define WL_UNUSABLE 255
 
@@ -440,8 +441,8 @@ enum wl_status wl_stream_init(struct wl_stream *s, const struct wl_app *app, con
  *
  * The events of a stream are the same for any portions and any room: after each column first those of the
  * first network, then those of the second. A window is judged 2.5 s after its end; a beat without a gate when
- * its next one is known and its columns are complete, 2.8 to 3.3 s after its peak; with a gate when its windows
- * are judged, at most 6.8 s after it.
+ * its next one is known and its columns are complete, 2.9 to 3.5 s after its peak; with a gate when its windows
+ * are judged, at most 7 s after it.
  */
 size_t wl_stream_push(struct wl_stream *s, const int32_t *counts, size_t n, uint8_t line,
                       struct wl_event *events, size_t room, size_t *n_events);
@@ -511,6 +512,14 @@ void wl_frame_put_bytes(struct wl_frame *frame, const void *bytes, size_t n_byte
 
 /** n_bytes (1..4) of the payload at an offset; what lies behind its end reads as zeros. */
 uint32_t wl_frame_get(const struct wl_frame *frame, size_t offset, int n_bytes);
+
+/**
+ * The payload of a VERDICT frame
+ * network             Of the application: event->network
+ * cycles              It took; 0: not counted
+ */
+void wl_frame_put_verdict(struct wl_frame *frame, const struct wl_event *event, const struct wl_network *network,
+                          uint32_t cycles);
 
 /**
  * Append the payload of a SAMPLES frame

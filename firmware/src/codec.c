@@ -49,6 +49,24 @@ void wl_frame_put_bytes(struct wl_frame *frame, const void *bytes, size_t n_byte
     frame->n_payload = (uint16_t)(frame->n_payload + n_bytes);
 }
 
+void wl_frame_put_verdict(struct wl_frame *frame, const struct wl_event *event, const struct wl_network *network,
+                          uint32_t cycles)
+{
+    int is_refused = event->by == WL_BY_GATE && event->label == WL_UNUSABLE;
+    uint64_t t0_us = (uint64_t)event->t0_us;
+
+    wl_frame_put(frame, event->window, 4);
+    wl_frame_put(frame, cycles, 4);
+    wl_frame_put(frame, (uint32_t)t0_us, 4);
+    wl_frame_put(frame, (uint32_t)(t0_us >> 32), 4);
+    wl_frame_put(frame, (uint32_t)event->margin_q8, 4);
+    wl_frame_put(frame, (uint32_t)(event->score_q15 > INT16_MAX ? INT16_MAX : event->score_q15), 2);
+    wl_frame_put(frame, is_refused ? WL_REFUSED : event->label, 1);
+    wl_frame_put(frame, event->n_logits, 1);
+    wl_frame_put_bytes(frame, network->bundle, sizeof network->bundle);
+    wl_frame_put_bytes(frame, event->logits, event->n_logits);
+}
+
 uint32_t wl_frame_get(const struct wl_frame *frame, size_t offset, int n_bytes)
 {
     uint32_t value = 0;

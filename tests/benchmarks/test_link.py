@@ -23,8 +23,10 @@ from device_sim.contract.errors import StreamError
 from device_sim.contract.inputs import InputKind
 from device_sim.framing import Deframer
 from device_sim.frontend import FrontEnd
-from device_sim.judged import judged_of, overheard
+from device_sim.judged import judged_of
 from device_sim.link_source import LinkSource
+from device_sim.pipeline import Pipeline
+from device_sim.runner import Backend, model_in, open_runner
 from device_sim.sources import Samples
 from device_sim.twin import every_tensor
 from device_sim.verify import Result, check_digest, compared
@@ -157,8 +159,8 @@ def test_samples_verdicts_and_columns_fit_into_115200_baud(
     counts = np.concatenate([event.counts_i32 for event in events if isinstance(event, Samples)])
     np.testing.assert_array_equal(counts, link.ecg()[: counts.size])
     columns = FrontEnd(rate_hz=link.RATE_HZ).push(counts)
-    heard, pipeline = overheard(bundle, 0)
-    verdicts = [judged_of(verdict, bundle, heard) for verdict in pipeline.push(columns)]
+    pipeline = Pipeline(bundle, open_runner(Backend.CORE, model_in(bundle, Backend.CORE)), delay_us=0)
+    verdicts = [judged_of(verdict, bundle) for verdict in pipeline.push(columns)]
     assert [event for event in events if isinstance(event, Judged)] == verdicts
     assert len(verdicts) > SECONDS / 2
     said = [event for event in events if isinstance(event, Column)]

@@ -4,6 +4,8 @@ from functools import cache
 
 from device_sim.contract.budget import Budget
 from device_sim.contract.bundle import Bundle
+from device_sim.contract.cascade import Cascade
+from device_sim.contract.gate import Gate
 from device_sim.contract.graph import Graph
 from device_sim.contract.inputs import InputKind
 from device_sim.contract.labels import Labels
@@ -31,6 +33,9 @@ LABELS = {
 }
 # Codes in the middle of what these weights say of a synthetic ECG, output by output.
 MIDDLES = {InputKind.IMAGE: (16,), InputKind.BEAT: (8, 0), InputKind.BLIND: (8,)}
+
+
+NOISY, CLEAN = 8 << 8, 15 << 8  # codes of the gate: most of a synthetic ECG lies between
 
 
 def graph_of(kind: InputKind) -> Graph:
@@ -88,4 +93,26 @@ def bundle_of(kind: InputKind) -> Bundle:
         ),
         provenance={"weights": "random, seed 20261126", "init": "scratch"},
         files={"vectors.npz": vectors_of(graph), "MODEL_CARD.md": b"# Random weights\n"},
+    )
+
+
+@cache
+def cascade_of(*, windows: int = 3, protects: bool = False) -> Cascade:
+    """Both bundles, and a gate that lets some beats pass, refuses some, and does not know of others."""
+    quality = bundle_of(InputKind.IMAGE)
+    return Cascade(
+        name="test-cascade",
+        quality=quality,
+        beat=bundle_of(InputKind.BEAT),
+        gate=Gate(
+            output=quality.graph.outputs[0],
+            windows=windows,
+            accept_q8=CLEAN,
+            reject_q8=NOISY,
+            hold_q8=300,
+            protects=protects,
+        ),
+        budget=Budget(window_us=20_000, flash_bytes=131_072, ram_bytes=65_536),
+        provenance={"gate": "made up"},
+        files={"MODEL_CARD.md": b"# Two of them\n"},
     )

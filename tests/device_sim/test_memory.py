@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from device_sim import binding
+from device_sim.contract.bundle import Bundle
+from device_sim.contract.cascade import Cascade, bundles_of
 from device_sim.contract.inputs import InputKind
-from device_sim.memory import FRAMES, Memory, memory_of
+from device_sim.memory import FRAMES, FRONT_END_POINTERS, STREAM_POINTERS, Memory, memory_of
 from device_sim.memory_picture import draw_memory
 from device_sim.plan import Place
-from tests.device_sim.bundles import WINDOWS, bundle_of
+from tests.device_sim.bundles import WINDOWS, bundle_of, cascade_of
 
 
 def overlap(a: Place, b: Place) -> bool:
@@ -24,19 +26,44 @@ def overlap(a: Place, b: Place) -> bool:
     )
 
 
-@pytest.mark.parametrize("kind", WINDOWS)
-def test_nothing_lies_on_anything_that_is_there_at_the_same_time(kind: InputKind) -> None:
-    memory = memory_of(bundle_of(kind))
+APPLICATIONS = {**{str(kind): kind for kind in WINDOWS}, "cascade": None}
+
+
+def application(name: str) -> Bundle | Cascade:
+    kind = APPLICATIONS[name]
+    return cascade_of() if kind is None else bundle_of(kind)
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_nothing_lies_on_anything_that_is_there_at_the_same_time(name: str) -> None:
+    memory = memory_of(application(name))
     for a, b in combinations(memory.arena.places, 2):
         assert not overlap(a, b) or a.name == b.written_over or b.name == a.written_over
 
 
-@pytest.mark.parametrize("kind", WINDOWS)
-def test_the_plan_is_within_five_percent_of_what_is_needed_or_says_why(kind: InputKind) -> None:
-    memory = memory_of(bundle_of(kind))
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_the_plan_is_within_five_percent_of_what_is_needed_or_says_why(name: str) -> None:
+    memory = memory_of(application(name))
     assert memory.largest_live_bytes == max(memory.live_bytes())
     assert memory.total_bytes <= 1.05 * memory.largest_live_bytes
     assert (memory.why() == "") == (memory.total_bytes == memory.largest_live_bytes)
+
+
+def test_two_networks_share_one_arena_and_one_stream() -> None:
+    """What the second one costs beside the first are four seconds of samples for beats that wait."""
+    both, (quality, beat) = memory_of(cascade_of()), map(memory_of, bundles_of(cascade_of()))
+    assert both.arena.arena_bytes == max(quality.arena.arena_bytes, beat.arena.arena_bytes)
+    assert both.fixed_bytes - quality.fixed_bytes == 1024 == both.total_bytes - quality.total_bytes
+    assert both.steps[:2] == ("receive", "quality window")
+    assert both.steps[-1] == "beat send"
+
+
+def test_what_is_planned_beside_the_arena_is_what_the_core_declares() -> None:
+    """struct wl_stream of this machine: only its pointers are longer."""
+    regions = {region.name: region.n_bytes for region in memory_of(cascade_of()).regions}
+    stream = sum(n for name, n in regions.items() if name not in ("judges", "receiver"))
+    longer = (FRONT_END_POINTERS + STREAM_POINTERS) * (ctypes.sizeof(ctypes.c_void_p) - 4)
+    assert 0 <= stream - (binding.core().wl_sizeof_stream() - longer) < 8 * len(regions)
 
 
 def test_what_the_device_always_holds_is_what_the_core_says() -> None:
@@ -45,13 +72,12 @@ def test_what_the_device_always_holds_is_what_the_core_says() -> None:
     assert sizes["beat ring"] == 1024
     assert sizes["receiver"] >= ctypes.sizeof(binding.Wire)
     assert 1352 <= sizes["front end"] <= 1376
-    assert {"R-peak detector", "usual beat", "judge"} < set(sizes)
+    assert {"R-peak detector", "usual beat", "beats that wait", "judges"} < set(sizes)
 
 
-def test_a_quality_net_needs_no_beats_and_keeps_the_codes_it_averages() -> None:
+def test_a_judge_keeps_the_codes_it_averages() -> None:
     sizes = {region.name: region.n_bytes for region in memory_of(bundle_of(InputKind.IMAGE)).regions}
-    assert "usual beat" not in sizes
-    assert sizes["judge"] == 24  # two windows five hops apart: ten codes and ten marks, and the last answer
+    assert sizes["judges"] == 24  # two windows five hops apart: ten codes and ten marks, and the last answer
 
 
 def test_frames_take_the_place_of_tensors_that_are_gone() -> None:

@@ -1,5 +1,8 @@
 """The C stream beside the Python path: the same events for any portions, gaps, rates and room."""
 
+import math
+from collections.abc import Callable
+from fractions import Fraction
 from functools import cache
 from itertools import pairwise
 
@@ -10,46 +13,46 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from device_sim.app import app_of
+from device_sim.contract.bundle import Bundle
+from device_sim.contract.cascade import Cascade
 from device_sim.contract.errors import ContractError
 from device_sim.contract.inputs import InputKind
-from device_sim.frontend import NOTHING, Flag
-from device_sim.pipeline import OpenBundle, open_bundle
-from device_sim.stream import CoreStream, Table, verdicts_of
-from device_sim.verdict import Verdict
-from tests.device_sim.bundles import WINDOWS, bundle_of
+from device_sim.frontend import NOTHING, Flag, FrontEnd
+from device_sim.pipeline import OpenBundle, Stream, open_bundle
+from device_sim.stream import CoreStream, Table
+from device_sim.verdict import By, Verdict
+from tests.device_sim.bundles import WINDOWS, bundle_of, cascade_of
 from tests.device_sim.conftest import ROOT
 from tests.device_sim.test_pipeline import recording
 
 RAILS = (-400_000, 400_000)
 LINES = (NOTHING, NOTHING, NOTHING, Flag.LEAD_OFF, Flag.GAP)
 Portion = tuple[NDArray[np.int32], Flag]
-NAMES = ("quality-tiny", "beat-tiny", *map(str, WINDOWS))
+APPLICATIONS: dict[str, Callable[[], Bundle | Cascade]] = {
+    **{str(kind): lambda kind=kind: bundle_of(kind) for kind in WINDOWS},  # type: ignore[misc]
+    "gated": cascade_of,
+    "gated by all": lambda: cascade_of(windows=16),
+    "protecting": lambda: cascade_of(windows=1, protects=True),
+}
+NAMES = ("quality-tiny", "beat-tiny", "cascade", *APPLICATIONS)
 
 
 @cache
 def opened(name: str) -> OpenBundle:
-    kinds = {str(kind): kind for kind in WINDOWS}
-    return OpenBundle(bundle_of(kinds[name])) if name in kinds else open_bundle(ROOT / "models" / name)
-
-
-@cache
-def table(name: str) -> Table:
-    return Table(app_of([opened(name).bundle]))
+    return OpenBundle(APPLICATIONS[name]()) if name in APPLICATIONS else open_bundle(ROOT / "models" / name)
 
 
 def in_python(name: str, portions: list[Portion], rate_hz: int) -> list[Verdict]:
-    stream = opened(name).stream(rate_hz=rate_hz, rails=RAILS)
+    front_end = FrontEnd(rate_hz=rate_hz, rails_counts=RAILS)
+    stream = Stream(front_end, opened(name).pipeline(delay_us=front_end.delay_us), rate_hz)
     said = [verdict for counts, line in portions for verdict in stream.push(counts, line=line)]
     return said + stream.finish()
 
 
 def in_c(name: str, portions: list[Portion], rate_hz: int, *, room: int = 64) -> list[Verdict]:
-    stream = CoreStream(table(name), rate_hz=rate_hz, rails_counts=RAILS, room=room)
-    app = table(name).app
-    said = [
-        verdict for counts, line in portions for verdict in verdicts_of(stream.push(counts, line=line), app)
-    ]
-    return said + verdicts_of(stream.finish(), app)
+    stream = CoreStream(opened(name).table, rate_hz=rate_hz, rails_counts=RAILS, room=room)
+    said = [verdict for counts, line in portions for verdict in stream.push(counts, line=line)]
+    return said + stream.finish()
 
 
 @st.composite
@@ -84,17 +87,9 @@ def test_neither_portions_nor_room_change_an_event(name: str, data: st.DataObjec
 
 def test_samples_one_by_one_give_the_same_events() -> None:
     counts = recording(125, 20)
-    for name in map(str, WINDOWS):
+    for name in APPLICATIONS:
         one_by_one = [(counts[k : k + 1], NOTHING) for k in range(counts.size)]
         assert in_c(name, one_by_one, 125) == in_c(name, [(counts, NOTHING)], 125)
-
-
-def test_an_event_carries_the_codes_of_its_network() -> None:
-    for kind in WINDOWS:
-        stream = CoreStream(table(str(kind)), rate_hz=250, rails_counts=RAILS)
-        for event in stream.push(recording()):
-            was_asked = event.label < 255
-            assert event.n_logits == (len(bundle_of(kind).graph.outputs) if was_asked else 0)
 
 
 def test_after_an_electrode_was_off_no_beat_is_early() -> None:
@@ -111,5 +106,94 @@ def test_after_an_electrode_was_off_no_beat_is_early() -> None:
 
 
 def test_the_core_refuses_an_input_it_has_no_table_for() -> None:
-    with pytest.raises(ContractError, match="stream: the core refused"):
-        CoreStream(table(str(InputKind.BEAT)), rate_hz=499)
+    with pytest.raises(ContractError, match="rate_hz: expected one of 125"):
+        CoreStream(opened("beat").table, rate_hz=499)
+
+
+def test_the_core_refuses_tables_that_lead_outside_its_memory() -> None:
+    table = Table(app_of(bundle_of(InputKind.BEAT)))
+    table.struct.memory_bytes -= 1
+    with pytest.raises(ContractError, match="stream: the core refused test-beat at 256 Hz"):
+        CoreStream(table, rate_hz=256)
+    table.struct.memory_bytes += 1
+    for field, wrong in (("at", 1 << 20), ("at", -1), ("n_questions", 0), ("mean_windows", 17), ("input", 3)):
+        network = table.struct.networks[0]
+        right = getattr(network, field)
+        setattr(network, field, wrong)
+        with pytest.raises(ContractError, match="status 8"):
+            CoreStream(table, rate_hz=256)
+        setattr(network, field, right)
+    CoreStream(table, rate_hz=256)
+
+
+def said_of_beats(name: str, counts: NDArray[np.int32]) -> list[Verdict]:
+    return [verdict for verdict in in_c(name, [(counts, NOTHING)], 250) if verdict.net == "beat"]
+
+
+def test_every_beat_is_an_event_whether_the_gate_lets_it_pass_or_not() -> None:
+    counts = recording(250, 40)
+    alone = in_c("beat", [(counts, NOTHING)], 250)
+    for name in ("gated", "gated by all", "protecting"):
+        behind = said_of_beats(name, counts)
+        assert [one.t0_us for one in behind] == [one.t0_us for one in alone]
+        assert [one.by_rule for one in behind] == [one.by_rule for one in alone]
+        assert {one.by for one in behind} == {By.NETWORK, By.RULE, By.GATE}
+    held_back = [one for one in said_of_beats("gated", counts) if one.by is By.GATE]
+    assert {one.label for one in held_back} == {"unusable", "uncertain"}
+    assert {(one.score_q15, one.margin_q8, one.logits) for one in held_back} == {(-1, 0, b"")}
+
+
+def test_the_gate_asks_the_windows_that_contain_the_beat() -> None:
+    """From the definition: the first three whole windows around the beat's second, their mean, a hold."""
+    said = in_c("gated", [(recording(250, 40), NOTHING)], 250)
+    windows = [one for one in said if one.net == "quality"]
+    delay_us = FrontEnd(rate_hz=250).delay_us
+    gate = cascade_of().gate
+    before = None
+    for beat in (one for one in said if one.net == "beat" and not one.by_rule):
+        first = max(0, (beat.t0_us + delay_us) // 62_500)
+        stop = -((-beat.t0_us - delay_us - 1_000_000) // 62_500)
+        around = [
+            one for one in windows if 16 * one.window_index <= first and stop <= 16 * one.window_index + 80
+        ]
+        codes = [int(np.frombuffer(one.logits, np.int8)[0]) for one in around[:3] if not one.by_rule]
+        mean_q8 = math.floor(Fraction(256 * sum(codes), len(codes)) + Fraction(1, 2)) if codes else None
+        accept_q8 = gate.accept_q8 - (gate.hold_q8 if before == "yes" else 0)
+        reject_q8 = gate.reject_q8 + (gate.hold_q8 if before == "no" else 0)
+        before = (
+            None
+            if mean_q8 is None
+            else "yes"
+            if mean_q8 >= accept_q8
+            else "no"
+            if mean_q8 <= reject_q8
+            else None
+        )
+        assert (beat.by is By.NETWORK) == (before == "yes")
+        if beat.by is By.GATE:
+            assert (beat.label == "unusable") == (before == "no" or mean_q8 is None)
+
+
+def test_a_beat_waits_only_for_the_windows_its_gate_asks() -> None:
+    """A window is judged 2.5 s after its end; the first that holds a beat ends within 1.5 s of its peak."""
+    counts = recording(256, 40)
+    for name, latest_s in (("protecting", 4.1), ("gated", 6.1), ("gated by all", 7.0)):
+        stream = CoreStream(opened(name).table, rate_hz=256, rails_counts=RAILS)
+        waits_s = []
+        for start in range(0, counts.size, 16):
+            for verdict in stream.push(counts[start : start + 16]):
+                if verdict.net == "beat" and verdict.t0_us > 5_000_000:
+                    waits_s.append((start + 16) / 256 - verdict.t0_us / 1e6 - 0.5)
+        assert len(waits_s) > 20
+        assert max(waits_s) < latest_s
+
+
+def test_a_beat_that_is_not_judged_is_not_remembered_where_the_gate_protects() -> None:
+    counts = recording(250, 40)
+    kept = {one.window_index: one for one in said_of_beats("protecting", counts)}
+    shown = {one.window_index: one for one in in_c("beat", [(counts, NOTHING)], 250)}
+    judged = [k for k, one in kept.items() if one.by is By.NETWORK]
+    changed = [k for k in judged if kept[k].logits != shown[k].logits]
+    first_refused = min(k for k, one in kept.items() if one.by is not By.NETWORK)
+    assert changed
+    assert min(changed) > first_refused

@@ -8,8 +8,9 @@ import pytest
 
 from device_sim.__main__ import main
 from device_sim.app import app_of
+from device_sim.contract.cascade import Cascade
 from device_sim.contract.gate import Gate
-from device_sim.stream import CoreStream, Table, verdicts_of
+from device_sim.stream import CoreStream, Table
 from device_sim.verdict import By
 from training.bursts import BurstSpec, with_bursts
 from training.data import mitdb, nstdb
@@ -133,13 +134,9 @@ def test_the_gate_of_the_study_is_the_gate_of_the_core(made_up: Path) -> None:
         hold_q8=0,
         protects=False,
     )
-    app = app_of((pair.quality, pair.beats), gate)
+    app = app_of(Cascade(name="studied", quality=pair.quality, beat=pair.beats, gate=gate))
     stream = CoreStream(Table(app), rate_hz=whole.rate_hz)
-    beats = [
-        one
-        for one in [*verdicts_of(stream.push(counts_uv), app), *verdicts_of(stream.finish(), app)]
-        if one.bundle_digest == pair.beats.digest
-    ]
+    beats = [one for one in [*stream.push(counts_uv), *stream.finish()] if one.net == "beat"]
     peaks = [round((one.t0_us + 500_000 + 1e6 * heard.delay_s) * 128 / 1e6) for one in beats]
     assert peaks == heard.peaks[: len(peaks)].tolist()
     assert len(peaks) >= len(heard.peaks) - 1

@@ -97,17 +97,7 @@ void line_complain(enum link_complaint code, const struct wl_frame *about, const
 
 void line_verdict(const struct wl_event *event)
 {
-    struct wl_frame *frame = line_frame(WL_FRAME_VERDICT);
-
-    wl_frame_put(frame, event->window, 4);
-    wl_frame_put(frame, 0, 4); /* cycles of a window in the stream: not counted */
-    wl_frame_put(frame, (uint32_t)event->t0_us, 4);
-    wl_frame_put(frame, (uint32_t)((uint64_t)event->t0_us >> 32), 4);
-    wl_frame_put(frame, (uint32_t)event->margin_q8, 4);
-    wl_frame_put(frame, (uint32_t)event->score_q15, 2);
-    wl_frame_put(frame, event->label, 1);
-    wl_frame_put(frame, event->n_logits, 1);
-    wl_frame_put_bytes(frame, wl_app.networks[event->network].bundle, 8);
-    wl_frame_put_bytes(frame, event->logits, event->n_logits);
+    /* cycles of a window in the stream: not counted */
+    wl_frame_put_verdict(line_frame(WL_FRAME_VERDICT), event, &wl_app.networks[event->network], 0);
     line_say();
 }

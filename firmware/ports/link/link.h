@@ -33,7 +33,7 @@ struct wl_about {
 };
 
 extern const struct wl_about wl_about;
-extern const struct wl_app wl_app;
+extern const struct wl_app wl_app; /* wl_app.h */
 
 /* line.c: bytes and frames. */
 void line_begin(uint8_t session);
