@@ -14,6 +14,7 @@ from benchmarks.mcu.serve import serve
 from benchmarks.mcu.targets import target
 from benchmarks.sheet import sheet
 from device_sim.contract.bundle import read_bundle
+from device_sim.contract.cascade import read_application
 from device_sim.contract.errors import ContractError
 from device_sim.link_serve import KINDS, open_stand
 from device_sim.options import OneLineParser
@@ -138,16 +139,16 @@ def _cost(args: argparse.Namespace) -> int:
 
 def _link(args: argparse.Namespace) -> int:
     _check_out(args.out)
-    bundle = read_bundle(args.bundle)
+    application = read_application(args.bundle)
     with tempfile.TemporaryDirectory() as folder:
         if args.out is not None:
-            built = link.build(bundle, Path(folder), compiler=args.compiler, ticks_hz=link.MPS2_HZ)
+            built = link.build(application, Path(folder), compiler=args.compiler, ticks_hz=link.MPS2_HZ)
             _keep(built.path, args.out)
             print(qemu.link_command(args.out))
             return 0
         stand = open_stand(args.port, baud=link.BAUD)
         try:
-            board = link.Board(link.build(bundle, Path(folder), compiler=args.compiler))
+            board = link.Board(link.build(application, Path(folder), compiler=args.compiler))
             if stand.address is not None:
                 print(f"a board at {stand.address}: --port {stand.address}", file=sys.stderr, flush=True)
             serve(board, stand)

@@ -20,6 +20,19 @@ def judged_of(verdict: Verdict, bundle: Bundle) -> Judged:
     )
 
 
+def bare(window: int, bundle: Bundle, logits: bytes) -> Judged:
+    """The VERDICT of a golden window on the bench: its logits, and no judgement."""
+    return Judged(
+        window_index=window,
+        t0_us=0,
+        label=Judged.UNDECIDED,
+        score_q15=-1,
+        margin_q8=0,
+        bundle=bytes.fromhex(bundle.digest[:16]),
+        logits=logits,
+    )
+
+
 def _label(verdict: Verdict, bundle: Bundle) -> int:
     """Of the bundle's labels, or why it is none."""
     if verdict.by is By.RULE:

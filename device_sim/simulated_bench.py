@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from device_sim.contract.bundle import Bundle
 from device_sim.frontend import Flag
+from device_sim.judged import bare
 from device_sim.on_board import constants_on_board
 from device_sim.plan import plan
 from device_sim.program import program
@@ -29,24 +30,33 @@ class Stream(Protocol):
 
 
 class SimulatedBench:
-    """One network; None is the answer to what makes no sense now."""
+    """The networks of a device, one of them on the bench; None is the answer to what makes no sense now."""
 
     def __init__(
-        self, bundle: Bundle, fresh: Callable[[], Stream], *, clock: Callable[[], float] = time.monotonic
+        self,
+        bundles: Sequence[Bundle],
+        fresh: Callable[[], Stream],
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._bundle, self._fresh, self._clock = bundle, fresh, clock
-        self._constants = constants_on_board(bundle.graph, program(bundle.graph, plan(bundle.graph)))
-        self._is_taken = False
+        self._bundles, self._fresh, self._clock = bundles, fresh, clock
+        self._taken = 0  # a network, from 1 on; 0: the device is its wearer's
         self._heard_s = clock()
         self._begin()
 
     @property
     def is_taken(self) -> bool:
         """Until the host gives it back, or is not heard of any more."""
-        return self._is_taken and self._clock() - self._heard_s < QUIET_S
+        return self._taken > 0 and self._clock() - self._heard_s < QUIET_S
+
+    @property
+    def _bundle(self) -> Bundle:
+        """Whose network is on the bench; off it the first."""
+        return self._bundles[max(0, self._taken - 1)]
 
     def _begin(self) -> None:
         graph = self._bundle.graph
+        self._constants = constants_on_board(graph, program(graph, plan(graph)))
         self._inputs = {name: np.zeros(graph.tensor(name).shape, np.int8) for name in graph.inputs}
         self._made: dict[str, NDArray[np.int8]] = {}
         self._stepped = -1
@@ -55,7 +65,7 @@ class SimulatedBench:
 
     def heard(self, heard: Heard) -> Sequence[Payload] | None:
         """What it says to a frame of a host."""
-        self._is_taken, self._heard_s = self.is_taken, self._clock()
+        self._taken, self._heard_s = self._taken if self.is_taken else 0, self._clock()
         if isinstance(heard, Query):
             return self._asked(heard)
         return self._given(heard) if isinstance(heard, InputPart) else self._fed(heard)
@@ -63,8 +73,8 @@ class SimulatedBench:
     def _asked(self, query: Query) -> Sequence[Payload] | None:
         """BENCH and TENSOR at any time, the others while it is taken."""
         match query.ask:
-            case Ask.BENCH if query.item in (0, 1):
-                self._is_taken = query.item == 1
+            case Ask.BENCH if query.item <= len(self._bundles):
+                self._taken = query.item
                 self._begin()
                 return (_said(query),)
             case Ask.TENSOR if query.item < len(self._constants):
@@ -118,15 +128,8 @@ class SimulatedBench:
         return self._made[self._bundle.graph.operators[layer].output].tobytes()
 
     def _logits(self, window: int) -> Judged:
-        return Judged(
-            window_index=window,
-            t0_us=0,
-            label=Judged.UNDECIDED,
-            score_q15=-1,
-            margin_q8=0,
-            bundle=bytes.fromhex(self._bundle.digest[:16]),
-            logits=b"".join(self._made[name].tobytes() for name in self._bundle.graph.outputs),
-        )
+        outputs = (self._made[name] for name in self._bundle.graph.outputs)
+        return bare(window, self._bundle, b"".join(codes.tobytes() for codes in outputs))
 
 
 def _said(query: Query, part: bytes = b"", *, n_bytes: int = 0) -> Answer:

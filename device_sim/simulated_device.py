@@ -194,8 +194,10 @@ class Firmware:
         self._begun_at = 0  # sample of the source
         self._was_on_bench = False
         self._bench: SimulatedBench | None = None
-        if isinstance(application, Bundle):
-            self._bench = SimulatedBench(application, lambda: Stream(source, application, sends_columns=True))
+        if application is not None:
+            self._bench = SimulatedBench(
+                bundles_of(application), lambda: Stream(source, application, sends_columns=True)
+            )
 
     @property
     def on_bench(self) -> bool:

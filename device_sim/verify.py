@@ -1,9 +1,9 @@
-"""Compare a device with its bundle: its flash, every layer of every golden window, its stream."""
+"""Compare a device with its bundle or cascade: its flash, every layer of every golden window, its stream."""
 
 import argparse
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 from device_sim import options, twin
 from device_sim.bench import Bench
 from device_sim.contract.bundle import Bundle
+from device_sim.contract.cascade import Cascade
 from device_sim.contract.errors import ContractError, DigestError
 from device_sim.fingerprint import stretch
 from device_sim.frontend import FrontEnd
-from device_sim.judged import judged_of
+from device_sim.judged import bare, judged_of
 from device_sim.link import BAUD
 from device_sim.link_meet import WAIT_S
 from device_sim.on_board import constants_on_board
-from device_sim.pipeline import Pipeline, open_bundle
+from device_sim.pipeline import OpenBundle, open_bundle
 from device_sim.plan import plan
 from device_sim.program import program
 from device_sim.requant import Family
-from device_sim.runner import Backend, model_in, open_runner
 from device_sim.vectors import read_vectors
 from device_sim.wire import Column, Judged
 
@@ -39,12 +39,13 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     if not 0 < args.wait < float("inf") or not 0 <= args.seconds <= 3600:
         raise ContractError(f"{COMMAND}: expected --wait above 0 and --seconds 0..3600")
-    with open_bundle(args.bundle) as opened:
-        bundle = opened.bundle
-    with Bench(args.port, baud=args.baud or BAUD, wait_s=args.wait) as bench:
-        check_digest(bench, bundle)
-        print(f"{bench.name}: firmware {bench.hello.firmware!r}, bundle {bundle.digest[:12]}")
-        for result in compared(bench, bundle, seconds=args.seconds):
+    with (
+        open_bundle(args.bundle) as opened,
+        Bench(args.port, baud=args.baud or BAUD, wait_s=args.wait) as bench,
+    ):
+        check_digest(bench, opened.application)
+        print(f"{bench.name}: firmware {bench.hello.firmware!r}, bundle {opened.application.digest[:12]}")
+        for result in compared(bench, opened, seconds=args.seconds):
             print(result.words, flush=True)
             if not result.is_equal:
                 return 1
@@ -79,27 +80,35 @@ class Result:
     words: str
 
 
-def check_digest(bench: Bench, bundle: Bundle) -> None:
+def check_digest(bench: Bench, application: Bundle | Cascade) -> None:
     """A device that carries something else is not compared: flashing it is the first thing to do."""
     found = bench.hello.bundle_sha256
-    if found != bytes.fromhex(bundle.digest):
+    if found != bytes.fromhex(application.digest):
         carries = f"bundle {found.hex()[:12]}" if any(found) else "no network"
         raise DigestError(
-            f"{bench.name}: expected bundle {bundle.digest[:12]} on board, HELLO says {carries}; "
+            f"{bench.name}: expected bundle {application.digest[:12]} on board, HELLO says {carries}; "
             "flash the firmware of this bundle, or name the other bundle"
         )
 
 
-def compared(bench: Bench, bundle: Bundle, *, seconds: float) -> Iterator[Result]:
-    """Constants, windows, stream: each only where the one before was equal."""
-    bench.take(1)
-    yield constants_compared(bench, bundle)
-    yield from windows_compared(bench, bundle)
+def compared(bench: Bench, opened: OpenBundle, *, seconds: float) -> Iterator[Result]:
+    """Constants and windows of each network, then the stream; a caller ends with the first that differs."""
+    for number, bundle in enumerate(opened.bundles, start=1):
+        bench.take(number)
+        of = f"{bundle.name}: " if len(opened.bundles) > 1 else ""
+        for result in network_compared(bench, bundle):
+            yield replace(result, words=of + result.words)
     if seconds:
         bench.take(1)
-        yield stream_compared(bench, bundle, seconds)
+        yield stream_compared(bench, opened, seconds)
     else:
         yield Result(is_equal=True, words="stream: not compared (--seconds 0)")
+
+
+def network_compared(bench: Bench, bundle: Bundle) -> Iterator[Result]:
+    """The network on the bench."""
+    yield constants_compared(bench, bundle)
+    yield from windows_compared(bench, bundle)
 
 
 def constants_compared(bench: Bench, bundle: Bundle) -> Result:
@@ -142,7 +151,7 @@ def windows_compared(bench: Bench, bundle: Bundle) -> Iterator[Result]:
                 yield Result(is_equal=False, words=f"{where}: {words}")
                 return
         logits = b"".join(made[name].tobytes() for name in graph.outputs)
-        fault = _field_that_differs(_bare(window, bundle, logits), bench.logits(window))
+        fault = _field_that_differs(bare(window, bundle, logits), bench.logits(window))
         if fault:
             yield Result(is_equal=False, words=f"window {window}, VERDICT: {fault}")
             return
@@ -152,7 +161,7 @@ def windows_compared(bench: Bench, bundle: Bundle) -> Iterator[Result]:
         yield Result(is_equal=True, words=_stages([one.name for one in graph.operators], cycles // n_windows))
 
 
-def stream_compared(bench: Bench, bundle: Bundle, seconds: float) -> Result:
+def stream_compared(bench: Bench, opened: OpenBundle, seconds: float) -> Result:
     """A stretch of ECG into the device in place of its converter's; its columns and verdicts."""
     hello = bench.hello
     counts = _counts(hello.rate_hz, seconds)
@@ -160,39 +169,28 @@ def stream_compared(bench: Bench, bundle: Bundle, seconds: float) -> Result:
         rate_hz=hello.rate_hz, uv_per_count=hello.uv_per_count, rails_counts=hello.rails_counts
     )
     columns = front_end.push(counts)
-    runner = open_runner(Backend.CORE, model_in(bundle, Backend.CORE))
-    pipeline = Pipeline(bundle, runner, delay_us=front_end.delay_us)
-    verdicts = [judged_of(verdict, bundle) for verdict in pipeline.push(columns)]
-    bench.feed(counts)
+    of = {bundle.digest: bundle for bundle in opened.bundles}
+    pipeline = opened.pipeline(delay_us=front_end.delay_us)
+    verdicts = [judged_of(verdict, of[verdict.bundle_digest]) for verdict in pipeline.push(columns)]
+    cycles = bench.feed(counts)
     said_columns = [one for one in bench.heard if isinstance(one, Column)]
     said = [one for one in bench.heard if isinstance(one, Judged)]
     fault = _column_that_differs(columns.codes_ts_i8, columns.flags_u8, said_columns)
     fault = fault or _verdict_that_differs(verdicts, said)
     if fault:
         return Result(is_equal=False, words=f"stream: {fault}")
-    return Result(
-        is_equal=True,
-        words=f"stream: {seconds:g} s at {hello.rate_hz} Hz: {len(said_columns)} columns "
-        f"and {len(said)} verdicts: every byte equal",
+    words = (
+        f"stream: {seconds:g} s at {hello.rate_hz} Hz: {len(said_columns)} columns "
+        f"and {len(said)} verdicts: every byte equal"
     )
+    if cycles:
+        words += f"; {cycles:,} cycles"
+    return Result(is_equal=True, words=words)
 
 
 def _counts(rate_hz: int, seconds: float) -> NDArray[np.int32]:
     whole = stretch(rate_hz, max(1, int(np.ceil(seconds))))
     return whole[: round(seconds * rate_hz)]
-
-
-def _bare(window: int, bundle: Bundle, logits: bytes) -> Judged:
-    """The VERDICT of a golden window: its logits, and no judgement."""
-    return Judged(
-        window_index=window,
-        t0_us=0,
-        label=Judged.UNDECIDED,
-        score_q15=-1,
-        margin_q8=0,
-        bundle=bytes.fromhex(bundle.digest[:16]),
-        logits=logits,
-    )
 
 
 def _first_difference(expected: bytes, found: bytes) -> str:

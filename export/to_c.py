@@ -49,12 +49,12 @@ def to_c(application: Bundle | Cascade, folder: Path) -> None:
 
 
 def _copy_core(folder: Path) -> None:
-    """Headers beside the sources: the Arduino tools look for them nowhere else."""
-    (folder / "src").mkdir(parents=True)
-    for room in ("include", "src"):
+    """Headers beside the sources: the Arduino tools look for them nowhere else; the link apart from both."""
+    for room, to in (("include", "src"), ("src", "src"), ("ports/link", "link")):
+        (folder / to).mkdir(parents=True, exist_ok=True)
         for path in sorted((FIRMWARE / room).glob("*.[ch]")):
             if path.name not in NOT_FOR_DEVICES:
-                shutil.copyfile(path, folder / "src" / path.name)
+                shutil.copyfile(path, folder / to / path.name)
 
 
 def _texts(application: Bundle | Cascade) -> Iterator[tuple[str, str]]:
@@ -72,6 +72,7 @@ def _texts(application: Bundle | Cascade) -> Iterator[tuple[str, str]]:
     checks = [_vectors(bundle, name) for name, bundle in zip(names, bundles, strict=True)]
     if all(bundle.verdict for bundle in bundles):
         yield from app_texts(application, names)
+        yield "link/wl_about.c", about_text(application, names)
         includes.append("wl_app.h")
         checks.append(stream_check(application))
     yield "wl_vectors.h", "\n".join([*checks, _checked(names)])
@@ -204,11 +205,6 @@ def _checked(names: Sequence[str]) -> str:
             f"static const struct checked networks[{len(rows)}] = {{\n" + ",\n".join(rows) + "\n};\n",
         ]
     )
-
-
-def about(bundle: Bundle) -> str:
-    """wl_about.h, which firmware/ports/link is built with."""
-    return about_text(bundle)
 
 
 def _tflm(bundle: Bundle) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """A device on a line in this process: a Cortex-M with a UART, a clock and a converter, at its own pace."""
 
+import shutil
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -8,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import drive
-from benchmarks.mcu import hook, image, model
+from benchmarks.mcu import hook, image
 from benchmarks.mcu.emulator import Emulator
 from benchmarks.mcu.image import PORT, ZIG, Image
 from benchmarks.mcu.targets import M4, Target
 from device_sim.contract.bundle import Bundle
+from device_sim.contract.cascade import Cascade
 from device_sim.contract.errors import ContractError
 from device_sim.link import LinkClosed
 from export import to_c
 
-LINK = image.FIRMWARE / "ports" / "link"
 CLOCK_HZ = 64_000_000
 MPS2_HZ = 25_000_000  # of QEMU's board
 BAUD = 115_200
@@ -32,20 +33,30 @@ FOREVER = 1 << 62
 
 
 def build(
-    bundle: Bundle, folder: Path, *, target: Target = M4, compiler: str = ZIG, ticks_hz: int = CLOCK_HZ
+    application: Bundle | Cascade,
+    folder: Path,
+    *,
+    target: Target = M4,
+    compiler: str = ZIG,
+    ticks_hz: int = CLOCK_HZ,
 ) -> Image:
-    """A device that streams, answers and can be verified: firmware/ports/link on this board."""
-    networks = model.generated(bundle, folder)
-    (folder / "wl_about.h").write_text(to_c.about(bundle), encoding="ascii")
+    """A device that can be verified: what `wristlead export --c` hands out, on this board."""
+    written = folder / "c"
+    to_c.to_c(application, written)
     (folder / "wl_ecg.h").write_text(_ecg_header(ecg().tolist()), encoding="ascii")
-    sources = [*image.core_sources(), *networks, *sorted(LINK.glob("*.c"))]
+    core = image.core_sources()
+    names = {path.name for path in core}
+    tables = [path for path in (written / "src").glob("*.c") if path.name not in names]
+    for path in tables:
+        shutil.move(path, folder / path.name)
+    rest = [*(folder / path.name for path in tables), *(written / "link").glob("*.c")]
     return image.build(
-        [*sources, PORT / "startup.c", PORT / "board_mps2.c"],
+        [*core, *sorted(rest), PORT / "startup.c", PORT / "board_mps2.c"],
         folder / f"link-{target.name}-{compiler}.elf",
         target=target,
         compiler=compiler,
         defines=(f"WL_RATE_HZ={RATE_HZ}", f"WL_TICKS_HZ={ticks_hz}u"),
-        includes=(folder, LINK, *image.INCLUDES),
+        includes=(folder, written / "src", written / "link", *image.INCLUDES),
     )
 
 

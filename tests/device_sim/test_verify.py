@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import tty
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,9 +14,11 @@ import pytest
 from device_sim.__main__ import main
 from device_sim.bench import Bench
 from device_sim.contract.bundle import Bundle, write_bundle
+from device_sim.contract.cascade import Cascade, bundles_of
 from device_sim.contract.errors import DigestError, StreamError
 from device_sim.contract.inputs import InputKind
 from device_sim.link import LinkClosed
+from device_sim.pipeline import OpenBundle
 from device_sim.send_device import Device, Heard
 from device_sim.send_line import FaultyLine, line_faults
 from device_sim.simulated_bench import SimulatedBench, parted
@@ -24,12 +27,13 @@ from device_sim.synthetic import Scene, SyntheticSource
 from device_sim.verify import check_digest, compared
 from device_sim.wire import Answer, Ask, Column, Judged, Payload, Query
 from device_sim.wire_codec import Run
-from tests.device_sim.bundles import bundle_of
+from tests.device_sim.bundles import bundle_of, cascade_of
 from tests.device_sim.terminals import address_of, terminal
 
 SOURCE = SyntheticSource(Scene(seconds=12))
 SECONDS = 8.0
 Said = Sequence[Payload] | None
+Application = Bundle | Cascade
 Change = Callable[[Heard, Said], Said]
 
 
@@ -38,7 +42,9 @@ class Line:
 
     is_live = True
 
-    def __init__(self, bundle: Bundle | None, flashed: Bundle | None, change: Change, faults: str) -> None:
+    def __init__(
+        self, bundle: Application | None, flashed: Application | None, change: Change, faults: str
+    ) -> None:
         firmware = Firmware(SOURCE, flashed)
         self.device = Device(
             SOURCE,
@@ -77,17 +83,21 @@ def as_it_is(_heard: Heard, said: Said) -> Said:
 
 
 def bench_on(
-    bundle: Bundle | None, *, flashed: Bundle | None = None, change: Change = as_it_is, faults: str = ""
+    bundle: Application | None,
+    *,
+    flashed: Application | None = None,
+    change: Change = as_it_is,
+    faults: str = "",
 ) -> tuple[Bench, Line]:
     line = Line(bundle, flashed or bundle, change, faults)
     return Bench("port", open_line=lambda name, baud: line, clock=lambda: line.now_s), line
 
 
-def words_of(bundle: Bundle, **device: object) -> list[str]:
+def words_of(bundle: Application, **device: object) -> list[str]:
     """All that is said, the last of it what differs."""
     bench, _line = bench_on(bundle, **device)  # type: ignore[arg-type]
     said = []
-    for result in compared(bench, bundle, seconds=SECONDS):
+    for result in compared(bench, OpenBundle(bundle), seconds=SECONDS):
         said.append(result.words)
         if not result.is_equal:
             break
@@ -111,6 +121,26 @@ def test_a_device_that_is_its_bundle_is_equal(kind: InputKind) -> None:
     assert constants.endswith("every CRC-32 equal")
     assert windows == f"windows: 8, {len(bundle.graph.operators)} layers and a VERDICT each: every byte equal"
     assert stream.startswith("stream: 8 s at 256 Hz: 89 columns and ")
+
+
+def test_both_networks_of_a_cascade_and_the_gate_between_them_are_equal() -> None:
+    *networks, stream = words_of(cascade_of())
+    quality, beat = (bundle.name for bundle in bundles_of(cascade_of()))
+    assert [words.split(": ")[:2] for words in networks] == [
+        *([quality, "constants"], [quality, "windows"]),
+        *([beat, "constants"], [beat, "windows"]),
+    ]
+    found = re.fullmatch(r"stream: 8 s at 256 Hz: 89 columns and (\d+) verdicts: every byte equal", stream)
+    assert found
+    assert int(found[1]) > 2
+
+
+def test_a_flipped_bit_of_the_second_network_is_named() -> None:
+    cascade = cascade_of()
+    (name, *_) = [tensor.name for tensor in cascade.beat.graph.constants]
+    broken = replace(cascade, beat=with_a_bit_flipped(cascade.beat, name, 0, 1))
+    said = words_of(cascade, flashed=broken)
+    assert said[-1].startswith(f"{cascade.beat.name}: constants: {name!r}: expected CRC-32 ")
 
 
 def test_one_flipped_bit_of_a_weight_is_named() -> None:
@@ -220,7 +250,9 @@ def test_a_column_that_is_lost_is_no_equal_stream() -> None:
 def test_lost_and_damaged_frames_are_asked_for_again() -> None:
     bundle = bundle_of(InputKind.BEAT)
     bench, line = bench_on(bundle, faults="lose=0.05,flip=1e-4")
-    first, second = (next(results) for results in [compared(bench, bundle, seconds=0)] for _ in range(2))
+    first, second = (
+        next(results) for results in [compared(bench, OpenBundle(bundle), seconds=0)] for _ in range(2)
+    )
     assert (first.is_equal, second.is_equal) == (True, True)
     assert line.now_s > 0
 
@@ -249,7 +281,7 @@ def test_off_the_bench_the_device_begins_anew() -> None:
 
 def test_a_host_that_is_heard_of_no_more_gives_the_bench_back() -> None:
     now_s = [0.0]
-    bench = SimulatedBench(bundle_of(InputKind.BEAT), lambda: Stream(SOURCE, None), clock=lambda: now_s[0])
+    bench = SimulatedBench([bundle_of(InputKind.BEAT)], lambda: Stream(SOURCE, None), clock=lambda: now_s[0])
     assert bench.heard(Query(ask=Ask.BENCH, item=1))
     now_s[0] = 9.0
     assert bench.is_taken
@@ -282,7 +314,7 @@ def test_firmware_without_a_bench_is_one_line() -> None:
     with pytest.raises(
         StreamError, match=r"port: BENCH 1: expected an answer, got ERROR 3: nothing known of"
     ):
-        next(iter(compared(bench, bundle, seconds=0)))
+        next(iter(compared(bench, OpenBundle(bundle), seconds=0)))
 
 
 def test_a_board_that_answers_no_more_is_one_line_in_bounded_time() -> None:
@@ -291,7 +323,7 @@ def test_a_board_that_answers_no_more_is_one_line_in_bounded_time() -> None:
     with pytest.raises(
         StreamError, match=r"port: BENCH 1: expected an answer, got none to 3 questions; is the"
     ):
-        next(iter(compared(bench, bundle, seconds=0)))
+        next(iter(compared(bench, OpenBundle(bundle), seconds=0)))
     assert line.now_s < 10
 
 
@@ -300,7 +332,7 @@ def test_a_board_that_is_pulled_out_is_one_line() -> None:
     bench, line = bench_on(bundle)
     line.is_cut = True
     with pytest.raises(StreamError, match=r"port: the device went away; plug it in and begin again"):
-        next(iter(compared(bench, bundle, seconds=0)))
+        next(iter(compared(bench, OpenBundle(bundle), seconds=0)))
 
 
 def test_verify_as_a_user_with_two_terminals(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

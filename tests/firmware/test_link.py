@@ -18,20 +18,18 @@ from export import to_c
 from tests.device_sim.conftest import ROOT
 from tests.golden import twin_wire as wire
 
-LINK = ROOT / "firmware/ports/link"
 SANITIZED = ("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-O1", "-g")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
 @pytest.fixture(scope="module")
 def device(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """firmware/ports/link on this machine, its line stdin and stdout."""
+    """What `wristlead export --c` hands out, its link on this machine, the line stdin and stdout."""
     folder = tmp_path_factory.mktemp("link")
     bundle = read_bundle(ROOT / "models/beat-tiny")
     to_c.to_c(bundle, folder / "c")
-    (folder / "wl_about.h").write_text(to_c.about(bundle), encoding="ascii")
-    sources = [*LINK.glob("*.c"), *(folder / "c/src").glob("*.c"), ROOT / "tests/firmware/board_stdio.c"]
-    places = [f"-I{path}" for path in (folder, LINK, folder / "c/include", folder / "c/src")]
+    sources = [*(folder / "c").glob("*/*.c"), ROOT / "tests/firmware/board_stdio.c"]
+    places = [f"-I{folder / 'c' / room}" for room in ("src", "link")]
     command = ["cc", *SANITIZED, *SANITIZERS, *places, *map(str, sources), "-o", str(folder / "device")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

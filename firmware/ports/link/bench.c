@@ -5,8 +5,7 @@
 #define PART_BYTES 228 /* of an ANSWER */
 #define QUIET_S 10u    /* without a frame of the host, back to the wearer */
 
-static const struct wl_about *const about = &wl_about;
-static uint8_t is_taken;
+static uint32_t taken;       /* the network on the bench, from 1 on; 0: the device is its wearer's */
 static uint32_t heard_at;    /* ticks */
 static int32_t stepped;      /* the layer that ran last; -1: none since an input came */
 static uint32_t step_ticks;  /* that it took */
@@ -14,15 +13,20 @@ static uint32_t fed_ticks;   /* that the last samples took, frames included */
 static uint32_t index;       /* of the next sample from the host */
 static int32_t rest_at, rest_end; /* of an output that is on its way */
 
-/* One network: a second one would be the item of BENCH. */
+/** The network on the bench; off it the first. */
 static const struct wl_network *network(void)
 {
-    return &wl_app.networks[0];
+    return &wl_app.networks[taken ? taken - 1 : 0];
+}
+
+static const struct wl_known *known(void)
+{
+    return &wl_about.networks[taken ? taken - 1 : 0];
 }
 
 int bench_is_taken(void)
 {
-    return is_taken;
+    return taken != 0;
 }
 
 /** The arena is about to change: an output that is still on its way is not what it was. */
@@ -41,19 +45,19 @@ void bench_begin(void)
 
 static void give_back(void)
 {
-    is_taken = 0;
+    taken = 0;
     bench_begin();
     line_begin_anew();
 }
 
 static int take(uint32_t item)
 {
-    if (item > 1)
+    if (item > (uint32_t)wl_app.n_networks)
         return 0;
-    if (item == 0 && is_taken)
+    if (item == 0 && taken)
         give_back();
-    if (item == 1) {
-        is_taken = 1;
+    if (item != 0) {
+        taken = item;
         bench_begin();
     }
     line_answer(ASK_BENCH, item, 0, 0);
@@ -71,10 +75,10 @@ static const uint8_t *at_of(const struct wl_constant *constant)
 
 static int say_constant(uint32_t item)
 {
-    const struct wl_constant *constant = about->constants + item;
+    const struct wl_constant *constant = known()->constants + item;
     struct wl_frame *frame;
 
-    if (item >= (uint32_t)about->n_constants)
+    if (item >= (uint32_t)known()->n_constants)
         return 0;
     frame = line_answer(ASK_TENSOR, item, 0, constant->n_bytes);
     wl_frame_put(frame, wl_crc32(0, at_of(constant), constant->n_bytes), 4);
@@ -92,10 +96,10 @@ static const uint8_t *output_of(const struct wl_layer *layer)
 /** A layer that ran last is not run again: the answer was lost, and its input is gone. */
 static int step(uint32_t item)
 {
-    const struct wl_layer *layer = about->layers + item;
+    const struct wl_layer *layer = known()->layers + item;
     struct wl_frame *frame;
 
-    if (!is_taken || !wearer_arena() || item >= (uint32_t)about->n_layers)
+    if (!taken || !wearer_arena() || item >= (uint32_t)known()->n_layers)
         return 0;
     if (item != 0 && (int32_t)item != stepped && (int32_t)item != stepped + 1)
         return 0;
@@ -117,10 +121,10 @@ static int step(uint32_t item)
 
 static int say_layer(uint32_t item)
 {
-    if (!is_taken || stepped < 0 || item != (uint32_t)stepped)
+    if (!taken || stepped < 0 || item != (uint32_t)stepped)
         return 0;
     rest_at = 0;
-    rest_end = about->layers[item].out.n_bytes;
+    rest_end = known()->layers[item].out.n_bytes;
     return 1;
 }
 
@@ -129,14 +133,14 @@ int bench_go_on(void)
     int32_t n = rest_end - rest_at < PART_BYTES ? rest_end - rest_at : PART_BYTES;
     struct wl_frame *frame;
 
-    if (is_taken && board_ticks() - heard_at > QUIET_S * board_ticks_hz) {
+    if (taken && board_ticks() - heard_at > QUIET_S * board_ticks_hz) {
         give_back();
         return 1;
     }
     if (n == 0 || !line_has_room())
         return 0;
     frame = line_answer(ASK_LAYER, (uint32_t)stepped, (uint32_t)rest_at, (uint32_t)rest_end);
-    wl_frame_put_bytes(frame, output_of(about->layers + stepped) + rest_at, (size_t)n);
+    wl_frame_put_bytes(frame, output_of(known()->layers + stepped) + rest_at, (size_t)n);
     line_say();
     rest_at += n;
     return 1;
@@ -145,9 +149,9 @@ int bench_go_on(void)
 /** The outputs as a VERDICT that judges nothing. */
 static int say_logits(uint32_t item)
 {
-    struct wl_event event = {.label = WL_UNDECIDED, .score_q15 = -1};
+    struct wl_event event = {.network = (uint8_t)(taken - 1), .label = WL_UNDECIDED, .score_q15 = -1};
 
-    if (!is_taken || stepped != about->n_layers - 1)
+    if (!taken || stepped != known()->n_layers - 1)
         return 0;
     for (int32_t k = 0; k < network()->n_outputs; k++)
         for (int32_t i = 0; i < network()->outputs[k].n_bytes; i++)
@@ -182,14 +186,14 @@ static int take_input(const struct wl_frame *heard)
     uint32_t number = wl_frame_get(heard, 0, 1), offset = wl_frame_get(heard, 4, 4);
     uint32_t n = heard->n_payload < 8u ? 0 : heard->n_payload - 8u;
 
-    if (!is_taken || !wearer_arena() || heard->n_payload < 8 || number >= (uint32_t)about->n_inputs ||
-        offset > (uint32_t)about->inputs[number].n_bytes || n > (uint32_t)about->inputs[number].n_bytes - offset)
+    if (!taken || !wearer_arena() || heard->n_payload < 8 || number >= (uint32_t)known()->n_inputs ||
+        offset > (uint32_t)known()->inputs[number].n_bytes || n > (uint32_t)known()->inputs[number].n_bytes - offset)
         return 0;
     forget_output();
     for (uint32_t i = 0; i < n; i++)
-        wearer_arena()[(uint32_t)about->inputs[number].at + offset + i] = (int8_t)heard->payload[8 + i];
+        wearer_arena()[(uint32_t)known()->inputs[number].at + offset + i] = (int8_t)heard->payload[8 + i];
     stepped = -1;
-    line_answer(ASK_INPUT, number, offset, (uint32_t)about->inputs[number].n_bytes);
+    line_answer(ASK_INPUT, number, offset, (uint32_t)known()->inputs[number].n_bytes);
     line_say();
     return 1;
 }
@@ -199,18 +203,18 @@ static int take_samples(const struct wl_frame *heard)
 {
     static int32_t counts[WL_WIRE_SAMPLES_16];
     int32_t n = wl_frame_samples(heard, counts);
-    uint32_t known = index - wl_frame_get(heard, 0, 4);
+    uint32_t had = index - wl_frame_get(heard, 0, 4);
     struct wl_frame *frame;
 
-    if (!is_taken || n < 0 || known > index) /* a hole, or an index before the first */
+    if (!taken || n < 0 || had > index) /* a hole, or an index before the first */
         return 0;
-    if (known < (uint32_t)n) {
+    if (had < (uint32_t)n) {
         uint32_t began = board_ticks();
 
         forget_output();
         stepped = -1;
-        wearer_push(counts + known, (size_t)n - known, (uint8_t)wl_frame_get(heard, 6, 1));
-        index += (uint32_t)n - known;
+        wearer_push(counts + had, (size_t)n - had, (uint8_t)wl_frame_get(heard, 6, 1));
+        index += (uint32_t)n - had;
         fed_ticks = board_ticks() - began;
     }
     frame = line_answer(ASK_SAMPLES, 0, wl_frame_get(heard, 0, 4) + (uint32_t)n, 0);

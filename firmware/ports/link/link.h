@@ -2,7 +2,7 @@
 #ifndef WL_LINK_H
 #define WL_LINK_H
 
-#include "wl.h"
+#include "wl_app.h"
 
 enum link_ask {
     ASK_HELLO, ASK_STATUS, ASK_COLUMNS, ASK_TENSOR, ASK_LAYER, ASK_BENCH, ASK_STEP, ASK_LOGITS,
@@ -11,7 +11,7 @@ enum link_ask {
 
 enum link_complaint { UNKNOWN_TYPE = 1, MALFORMED, UNKNOWN_ITEM, CONVERTER, NOT_NOW };
 
-/* What a network can tell of itself; export.about writes the tables (wl_about.h). */
+/* What a network can tell of itself; export.about writes the tables (wl_about.c). */
 struct wl_constant {
     const char *name;
     int32_t row;            /* of the operator table */
@@ -24,16 +24,19 @@ struct wl_layer {
     struct wl_place out;
 };
 
-struct wl_about {
-    const uint8_t *sha256;  /* the bundle's digest */
+struct wl_known {
     const struct wl_constant *constants;
     const struct wl_layer *layers;
     const struct wl_place *inputs;
     int32_t n_constants, n_layers, n_inputs;
 };
 
+struct wl_about {
+    const uint8_t *sha256;  /* the digest of the application: a bundle or a cascade */
+    const struct wl_known *networks; /* as wl_app has them */
+};
+
 extern const struct wl_about wl_about;
-extern const struct wl_app wl_app; /* wl_app.h */
 
 /* line.c: bytes and frames. */
 void line_begin(uint8_t session);

@@ -1,7 +1,6 @@
 /* The stream of whoever wears the device, or of a host in its place: samples in, columns and verdicts out. */
 #include "board.h"
 #include "link.h"
-#include "wl_about.h"
 
 #define HOP 16 /* samples at 256 Hz: a column at most, so the ring is read as it fills */
 #define EVENTS 4
