@@ -42,7 +42,7 @@ def render(metrics: IntegerMetrics) -> str:
         "",
         *row_lines(metrics.rows),
         "",
-        f"above {metrics.threshold:.3f} is clean, as MIT-BIH's validation part says; called another by "
+        f"above {metrics.threshold:.3f} is clean, as MIT-BIH's validation part says; called otherwise by "
         "integers, and points lost:",
     ]
     lines += [
