@@ -1,15 +1,25 @@
 """Limits between integers and real numbers: of a whole side, and of every record."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from device_sim.contract.errors import ContractError
+from device_sim.contract.manifest import graph_sha256
 from export.compare import Comparison, compare, from_json, to_json
+from export.compare_cli import _graph
+from export.compare_cli import main as compare_command
 from export.flips import Answers, Flip, FlipReport
+from export.shipping_list import LIST, read_list
 from training.evaluate import Windows
+from training.protocols.integers_report import IntegerMetrics
+from training.results_folder import read_metrics
 
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "training" / "results"
 N = 4000  # windows of each of three records; a fifth of them positive
 DIGEST = "ab" * 32
 
@@ -83,3 +93,25 @@ def test_a_side_that_was_not_opened_keeps_its_figures() -> None:
 def test_losses_are_float_minus_integer(n_changed: int) -> None:
     found = made(np.arange(n_changed) * 5)  # positives that are lost
     assert found.lost["balanced accuracy"] == pytest.approx(n_changed / (3 * N / 5) / 2, abs=1e-6)
+
+
+def test_integers_that_were_judged_on_external_test_are_the_committed_ones() -> None:
+    """`quality-tiny` ships seed 0; the list beside the results holds its other seeds."""
+    shipments = {one.name: one for path in (ROOT / LIST, RESULTS / "int8.toml") for one in read_list(path)}
+    names = ("quality-tiny", "quality-tiny-s1", "quality-tiny-s2")
+    for one in (shipments[name] for name in names):
+        found = read_metrics(one.results / f"external-test-int8-s{one.seed}.json")
+        assert isinstance(found, IntegerMetrics)
+        assert found.graph_sha256 == graph_sha256(_graph(one))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["beat-tiny", "--external-test"], "p3-beat: --external-test: expected a quality net, got P3-beat"),
+        (["quality-tiny", "--external-test", "--stale"], "expected it without --stale and --flips"),
+    ],
+)
+def test_what_has_no_external_test_is_refused(arguments: list[str], message: str) -> None:
+    with pytest.raises(ContractError, match=message):
+        compare_command([*arguments, "--list", str(ROOT / LIST)])
