@@ -15,7 +15,7 @@ from training.quality_nets import image_macs
 from training.results_folder import EXTERNAL_TEST, METRICS, read_metrics
 
 MARKERS = "osD^vPX*<>"
-COLOURS = ("C0", "C1", "C2", "C3", "C4", "C5", "C6", "C8", "C9", "0.4")
+COLOURS = ("C0", "C1", "C2", "C3", "C4", "C5", "C8")  # seven and ten markers: seventy nets that differ
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +56,11 @@ def read_trade_off(folders: Sequence[Path]) -> tuple[Judged, ...]:
 def render(found: Sequence[Judged]) -> str:
     lines = [
         "AUC of single windows (5 s) against multiplications; intervals over recordings, mean of the seeds'",
-        f"{'net':44}{'side':15}{'M MAC':>8}{'parameters':>12}{'seeds':>6}{'AUC':>7}  95 %",
+        f"{'net':48}{'side':15}{'M MAC':>8}{'parameters':>12}{'seeds':>6}{'AUC':>7}  95 %",
     ]
     for one in sorted(found, key=lambda one: (one.side, one.macs, -one.mean)):
         cost = f"{one.macs / 1e6:8.1f}{one.parameters:12,}{len(one.aucs):6}" if one.macs else " " * 26
-        lines.append(f"{one.name:44}{one.side:15}{cost}{one.mean:7.3f}  [{one.low:.3f}, {one.high:.3f}]")
+        lines.append(f"{one.name:48}{one.side:15}{cost}{one.mean:7.3f}  [{one.low:.3f}, {one.high:.3f}]")
     return "\n".join(lines)
 
 
@@ -70,6 +70,7 @@ def trade_off_picture(path: Path, found: Sequence[Judged]) -> None:
 
     sides = sorted({one.side for one in found})
     names = list(dict.fromkeys(one.name for one in found if one.macs))
+    macs = {one.name: one.macs for one in found}
     figure = Figure(figsize=(5.2 * len(sides) + 2.6, 4.6), dpi=110, layout="constrained")
     panels = figure.subplots(1, len(sides), sharex=True, sharey=True, squeeze=False)[0]
     for axes, side in zip(panels, sides, strict=True):
@@ -79,8 +80,10 @@ def trade_off_picture(path: Path, found: Sequence[Judged]) -> None:
                 axes.axhspan(one.low, one.high, color="k", alpha=0.06)
                 continue
             number = names.index(one.name)
+            alike = [name for name in names if macs[name] == one.macs]
             style = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
-            x = one.macs / 1e6 * 1.06 ** (number - len(names) / 2)  # nets of one cost stand beside each other
+            # nets of one cost stand beside each other
+            x = one.macs / 1e6 * 1.07 ** (alike.index(one.name) - (len(alike) - 1) / 2)
             axes.plot([x, x], [one.low, one.high], color=style["color"], alpha=0.35, linewidth=1.2)
             axes.plot([x] * len(one.aucs), one.aucs, linestyle="", markersize=4.5, alpha=0.85, **style)
             axes.plot(
