@@ -17,6 +17,7 @@ from device_sim.frontend import columns_of
 from device_sim.pipeline import open_bundle
 from device_sim.sources import Samples
 from device_sim.synthetic import Scene, SyntheticSource
+from device_sim.twin import every_tensor
 from tests.device_sim.bundles import bundle_of
 from tests.device_sim.conftest import ROOT
 from tests.device_sim.terminals import address_of, terminal
@@ -194,3 +195,45 @@ def test_the_simulated_device_answers_what_the_page_says(tmp_path: Path) -> None
         names = dict(enumerate(bundle.labels.names))
         assert verdict.by_rule == (label == 255)
         assert label >= 254 or names[label] == verdict.label
+
+
+def test_the_bench_is_what_the_page_says(tmp_path: Path) -> None:
+    bundle = bundle_of(InputKind.BEAT)
+    graph = bundle.graph
+    write_bundle(bundle, tmp_path / "bundle")
+    chance = np.random.default_rng(4)
+    window = {name: chance.integers(-128, 128, graph.tensor(name).shape, np.int8) for name in graph.inputs}
+    made = every_tensor(graph, window)
+    with terminal("simulate-device", tmp_path / "bundle", "--port", "listen://127.0.0.1:0") as process:
+        host, port = address_of(process).removeprefix("socket://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as connection:
+            peer = Peer(connection)
+
+            def answer(kind: int, payload: bytes, until: int = 7) -> bytes:
+                peer.send(kind, payload)
+                return peer.hear(until)[-1][1]
+
+            assert answer(6, struct.pack("<BxH", 5, 1)) == struct.pack("<BxHII", 5, 1, 0, 0)
+            for number, codes in enumerate(window.values()):
+                raw = codes.tobytes()
+                for offset in range(0, len(raw), 232):
+                    said = answer(10, struct.pack("<B3xI", number, offset) + raw[offset : offset + 232])
+                    assert said == struct.pack("<BxHII", 8, number, offset, len(raw))
+            for layer, operator in enumerate(graph.operators):
+                raw = made[operator.output].tobytes()
+                said = answer(6, struct.pack("<BxH", 6, layer))
+                assert said == struct.pack("<BxHIIII", 6, layer, 0, len(raw), zlib.crc32(raw), 0)
+            assert (
+                answer(6, struct.pack("<BxH", 4, layer)) == struct.pack("<BxHII", 4, layer, 0, len(raw)) + raw
+            )
+            logits = b"".join(made[name].tobytes() for name in graph.outputs)
+            head = struct.pack("<IIqihBB", 77, 0, 0, 0, -1, 254, len(logits))
+            assert (
+                answer(6, struct.pack("<BxH", 7, 77), until=5)
+                == head + bytes.fromhex(bundle.digest[:16]) + logits
+            )
+            samples = struct.pack("<IBBBx16h", 0, 16, 2, 0, *range(16))
+            for _ in range(2):  # the second time it only answers
+                assert answer(2, samples)[:12] == struct.pack("<BxHII", 9, 0, 16, 0)
+            assert answer(6, struct.pack("<BxH", 5, 0)) == struct.pack("<BxHII", 5, 0, 0, 0)
+            assert struct.unpack_from("<I", peer.hear(until=2)[-1][1]) == (0,)  # anew
