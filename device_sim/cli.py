@@ -15,7 +15,8 @@ from device_sim.picture import ENDINGS, check_drawable, draw
 from device_sim.pipeline import OpenBundle, open_bundle
 from device_sim.play import Keep, Played, play
 from device_sim.replay import PERCENTILES, Report, Stride, flag_names, time_of_column_us
-from device_sim.report import evidence_in, write_report
+from device_sim.report import write_report
+from device_sim.report_subject import Subject, subject_of
 from device_sim.runner import Backend
 from device_sim.sources import Gap, Samples, Source
 from device_sim.trace import check_writable
@@ -45,6 +46,9 @@ def main(argv: Sequence[str]) -> int:
     source = options.source_of(args)
     with ExitStack() as stack:
         opened = stack.enter_context(_opened(args)) if args.bundle else None
+        subject = None
+        if opened and args.report:
+            subject = subject_of(opened.bundle, args.bundle, cost=args.cost, changed=args.changed)
         if isinstance(source, LinkSource):
             stack.enter_context(source.stopping_at_interrupt())
         on_chunk = stack.enter_context(_progress(source, args.seconds))
@@ -52,8 +56,10 @@ def main(argv: Sequence[str]) -> int:
         files = stack.enter_context(_verdict_files(args, opened, source)) if opened else None
         played = _run(source, args, opened, files, on_chunk)
         elapsed_s = time.process_time() - started_s
-    written = [*_write(played, opened, args), *(files.paths if files else ())]
+    written = [*_write(played, opened, subject, args), *(files.paths if files else ())]
     print(_summary(played.report, played.lines, elapsed_s, written), file=sys.stderr)
+    if subject is not None and subject.budget is not None:
+        print(subject.budget_line(), file=sys.stderr)
     if not isinstance(source, LinkSource):
         return 0
     print(source.summary(), file=sys.stderr)
@@ -196,7 +202,9 @@ def column_records(stride: Stride, delay_us: int) -> Iterator[dict[str, object]]
         }
 
 
-def _write(played: Played, opened: OpenBundle | None, args: argparse.Namespace) -> list[Path]:
+def _write(
+    played: Played, opened: OpenBundle | None, subject: Subject | None, args: argparse.Namespace
+) -> list[Path]:
     trace, lines = played.trace, played.lines
     if args.out is not None:
         trace.write_npz(args.out)
@@ -205,7 +213,7 @@ def _write(played: Played, opened: OpenBundle | None, args: argparse.Namespace) 
     if args.picture is not None:
         draw(trace, args.picture, lines.lanes() if lines else ())
     if args.report is not None:
-        write_report(args.report, played, opened, evidence_in(args, opened))
+        write_report(args.report, played, opened.backend if opened else "", subject)
     return [path for path in (args.out, args.beats_out, args.picture, args.report) if path is not None]
 
 

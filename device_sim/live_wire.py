@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from device_sim.live import HeartRate, Live, Moment
-from device_sim.picture import Lane
+from device_sim.picture import BYS, Lane
 from device_sim.replay import COLUMN_US
 from device_sim.verdict_lines import lanes_of
 
@@ -60,7 +60,7 @@ def told(moment: Moment, rate: HeartRate, rate_hz: int) -> str:
                 round(one.start_s, 3),
                 lane.words.index(one.word),
                 -1 if one.score is None else round(1000 * one.score),
-                int(one.by_rule),
+                BYS.index(one.by),
             ]
             for k, lane in enumerate(moment.lanes)
             for one in lane.said

@@ -12,6 +12,7 @@ from device_sim.contract.errors import WristleadError
 from device_sim.frontend import ROW_HF, ROW_LF, WAVELET_ROWS, Flag, row_hz
 from device_sim.replay import COLUMN_US
 from device_sim.trace import Trace, write_whole
+from device_sim.verdict import By
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,6 +33,7 @@ FLAG_COLOURS = {
 }
 INK = "#22313f"
 N_HUES = 6  # of page.css
+BYS = tuple(By)  # as picture.js counts them
 WANTED, OTHERS = "#66a182", ("#d1495b", "#edae49", "#7d5ba6", "#30638e")
 
 
@@ -42,7 +44,7 @@ class Said:
     start_s: float
     word: str
     score: float | None = None  # None: not judged
-    by_rule: bool = False
+    by: By = By.NETWORK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,19 +3,21 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from device_sim import options
+from device_sim.contract.bundle import read_bundle
 from device_sim.contract.errors import ContractError
-from device_sim.evidence import Evidence, evidence_of
 from device_sim.link_source import LinkSource
 from device_sim.pipeline import OpenBundle, open_bundle
 from device_sim.play import Keep, Played, play
 from device_sim.report_page import Heard, page_of
 from device_sim.report_recording import recording_of
+from device_sim.report_subject import Subject, subject_of
 from device_sim.runner import Backend
 from device_sim.trace import check_writable, write_whole
 
@@ -34,14 +36,21 @@ def main(argv: Sequence[str]) -> int:
     args = options.with_bundle(_parser().parse_args(argv), command=COMMAND)
     if args.bundle is None:
         raise ContractError(f"{COMMAND}: expected a bundle's folder, got none; `wristlead run` needs none")
-    if not options.has_source(args):
+    has_source = options.has_source(args)
+    if not has_source:
         options.refuse(args, SOURCE_OPTIONS, "a page without a source", command=COMMAND)
-    with open_bundle(args.bundle, args.backend or Backend.CORE) as opened:
-        out = args.out or Path(f"{opened.bundle.name}.html")
+    with ExitStack() as stack:
+        opened = (
+            stack.enter_context(open_bundle(args.bundle, args.backend or Backend.CORE))
+            if has_source
+            else None
+        )
+        bundle = opened.bundle if opened else read_bundle(args.bundle)
+        out = args.out or Path(f"{bundle.name}.html")
         check_writable(out, ENDINGS)
-        evidence = evidence_in(args, opened)
-        played = _played(args, opened) if options.has_source(args) else None
-        write_report(out, played, opened, evidence)
+        subject = subject_of(bundle, args.bundle, cost=args.cost, changed=args.changed)
+        played = _played(args, opened) if opened else None
+    write_report(out, played, opened.backend if opened else "", subject)
     print(f"wrote {out}", file=sys.stderr)
     return 0
 
@@ -74,17 +83,9 @@ def _played(args: argparse.Namespace, opened: OpenBundle) -> Played:
         return play(source, opened, seconds=args.seconds, keep=keep, write=lambda line: None)
 
 
-def evidence_in(args: argparse.Namespace, opened: OpenBundle | None) -> Evidence:
-    """The files that were named, or those beside the bundle."""
-    if opened is None:
-        return Evidence()
-    return evidence_of(opened.bundle, args.bundle, cost=args.cost, changed=args.changed)
-
-
-def write_report(path: Path, played: Played | None, opened: OpenBundle | None, evidence: Evidence) -> None:
+def write_report(path: Path, played: Played | None, backend: str, subject: Subject | None) -> None:
     """The page, whole or not at all."""
-    bundle = opened.bundle if opened else None
-    page = page_of(_heard(played, opened) if played else None, bundle, evidence).encode()
+    page = page_of(_heard(played, backend) if played else None, subject).encode()
 
     def write(stream: BinaryIO) -> None:
         stream.write(page)
@@ -92,11 +93,11 @@ def write_report(path: Path, played: Played | None, opened: OpenBundle | None, e
     write_whole(path, write)
 
 
-def _heard(played: Played, opened: OpenBundle | None) -> Heard:
+def _heard(played: Played, backend: str) -> Heard:
     lines = played.lines
     return Heard(
         recording=recording_of(played.trace, lines.lanes() if lines else ()),
         report=played.report,
         took_us=lines.took_us() if lines else np.empty(0),
-        backend=opened.backend if opened else "",
+        backend=backend,
     )

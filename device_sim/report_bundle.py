@@ -1,17 +1,18 @@
 """What a page says of a bundle: memory by lifetime, cost by layer, what integers change, provenance."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle
 
 from device_sim.contract.bundle import Bundle
 from device_sim.contract.metrics import Figure
-from device_sim.evidence import Changed, CoreCost
+from device_sim.evidence import CoreCost
 from device_sim.markup import Markup, figure, joined, table, tag
 from device_sim.memory import FRAMES, RECEIVE, Memory
 from device_sim.memory_picture import span_of
 from device_sim.plan import Place
-from device_sim.show_bundle import facts, nodes
+from device_sim.report_subject import Part, Subject
+from device_sim.show_bundle import nodes
 
 WIDTH, LEFT, MAP_HEIGHT, USE_HEIGHT, NAMES_HEIGHT = 1000, 56, 360, 70, 92
 LETTER, LINE = 6.2, 13  # what a letter and a line of 11 px need
@@ -22,9 +23,17 @@ NOT_COUNTED = (
 )
 
 
-def memory_section(bundle: Bundle, memory: Memory) -> Markup:
+def by_part(subject: Subject, body_of: Callable[[Part], Markup]) -> Markup:
+    """The same of each network, under its name where there are several."""
+    if len(subject.parts) == 1:
+        return body_of(subject.parts[0])
+    return joined(joined([tag("h3", part.bundle.name), body_of(part)]) for part in subject.parts)
+
+
+def memory_section(subject: Subject) -> Markup:
     """Every byte beside the stack: where it lies and when it is needed."""
-    budget = "" if bundle.budget is None else f" of the {bundle.budget.ram_bytes:,} budgeted"
+    memory = subject.memory
+    budget = "" if subject.budget is None else f" of the {subject.budget.ram_bytes:,} budgeted"
     told = (
         f"{memory.total_bytes:,} bytes of RAM{budget}, beside the stack: {memory.fixed_bytes:,} are always "
         f"in use, the arena of {memory.arena.arena_bytes:,} is shared by frames and tensors. Upwards "
@@ -45,7 +54,7 @@ def memory_section(bundle: Bundle, memory: Memory) -> Markup:
         [
             tag("p", told),
             figure(
-                _map(memory, f"Memory map of {bundle.name}. {told} The table has every part."), "Memory map"
+                _map(memory, f"Memory map of {subject.name}. {told} The table has every part."), "Memory map"
             ),
             tag(
                 "details",
@@ -150,9 +159,10 @@ def _use(memory: Memory) -> Iterator[Markup]:
     yield tag("text", "in use", x=LEFT - 6, y=top + USE_HEIGHT // 2, text_anchor="end")
 
 
-def layers_section(bundle: Bundle, memory: Memory, costs: Sequence[CoreCost]) -> Markup:
+def layers_of(part: Part) -> Markup:
     """Multiplications by layer, which are exact, and instructions where they were counted."""
-    rows = list(nodes(bundle, memory))
+    costs = part.evidence.costs
+    rows = list(nodes(part.bundle, part.memory))
     total = sum(row["macs"] for row in rows)
     cores = [cost for cost in costs if cost.layers]
     head = ("operator", "kind", "output", "MAC", "share", "weights", *(cost.core for cost in cores))
@@ -185,8 +195,9 @@ def _totals(costs: Sequence[CoreCost]) -> Markup:
     return table(caption, head, rows, numbers=tuple(range(1, len(head))))
 
 
-def integers_section(bundle: Bundle, changed: Changed | None) -> Markup:
+def integers_of(part: Part) -> Markup:
     """What eight bits cost: figures beside those of real numbers, and the verdicts that change."""
+    bundle, changed = part.bundle, part.evidence.changed
     parts: list[Markup] = []
     if bundle.metrics is None:
         parts.append(tag("p", "The bundle carries no figures.", class_="quiet"))
@@ -226,22 +237,20 @@ def _flip(line: str, bundle: Bundle) -> list[str]:
     return [found[1], found[2], before, after, found[5], found[6]]
 
 
-def provenance_section(bundle: Bundle, memory: Memory) -> Markup:
+def provenance_of(part: Part) -> Markup:
     """All that `wristlead show` says of the bundle."""
     groups: list[tuple[str, list[str]]] = []
-    for name, words in facts(bundle, memory):
+    for name, words in part.facts:
         if name:
             groups.append((name, []))
         groups[-1][1].append(words)
     rows = [
         (
             name,
-            joined(
-                tag("div", tag("code", word) if _is_digest(word) else word, class_="words") for word in words
-            ),
+            joined(tag("div", tag("code", one) if _is_digest(one) else one, class_="words") for one in words),
         )
         for name, words in groups
-        if name not in ("metrics",)
+        if name != "metrics"  # a section of its own has them
     ]
     return table("What the bundle says of itself", ("fact", "value"), rows)
 

@@ -1,13 +1,10 @@
 """How long a verdict took, beside the budget of a window: a histogram and the numbers behind it."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
-from device_sim.contract.bundle import Bundle
-from device_sim.evidence import CoreCost
 from device_sim.markup import Markup, figure, joined, table, tag
+from device_sim.report_subject import Subject
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP = 1000, 150, 30, 30, 26
 PER_DECADE = 24  # bins
@@ -19,9 +16,9 @@ SHOWN = (
 )
 
 
-def latency_section(took_us: NDArray[np.float64], bundle: Bundle, costs: Sequence[CoreCost]) -> Markup:
+def latency_section(took_us: NDArray[np.float64], subject: Subject) -> Markup:
     """This machine's times, which say nothing about the device; then what was counted on cores."""
-    budget_us = bundle.budget.window_us if bundle.budget else None
+    budget_us = subject.budget.window_us if subject.budget else None
     words = "From a second of columns to its verdicts, on the machine that wrote this page; a device differs."
     parts = [tag("p", words, class_="quiet")]
     if took_us.size:
@@ -37,18 +34,18 @@ def latency_section(took_us: NDArray[np.float64], bundle: Bundle, costs: Sequenc
         parts.append(table(caption, head, rows, numbers=(1, 2)))
     else:
         parts.append(tag("p", "No verdict was due."))
-    counted = [cost for cost in costs if "instructions" in cost.totals]
-    if counted and budget_us:
-        rows = [
-            (
-                cost.core,
-                f"{cost.totals['instructions']:,}",
-                f"{cost.totals['instructions'] / budget_us:,.0f} million a second",
-            )
-            for cost in counted
+    if budget_us:
+        counted = [
+            (part.bundle.name, cost.core, f"{n:,}", f"{n / budget_us:,.0f} million a second")
+            for part in subject.parts
+            for cost in part.evidence.costs
+            for n in [cost.totals.get("instructions", 0)]
+            if n
         ]
-        head = ("core", "instructions a window", "to keep the budget")
-        parts.append(table("Counted: what a core has to do", head, rows, numbers=(1, 2)))
+        columns = ("network", "core", "instructions a window", "to keep the budget")
+        parts += (
+            [table("Counted: what a core has to do", columns, counted, numbers=(2, 3))] if counted else []
+        )
     return joined(parts)
 
 

@@ -7,18 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from device_sim.contract.bundle import Bundle
 from device_sim.document import document
-from device_sim.evidence import Evidence
 from device_sim.markup import Markup, embedded, joined, table, tag
-from device_sim.memory import Memory, memory_of
 from device_sim.picture import Lane
 from device_sim.replay import Report
-from device_sim.report_bundle import integers_section, layers_section, memory_section, provenance_section
+from device_sim.report_bundle import by_part, integers_of, layers_of, memory_section, provenance_of
 from device_sim.report_latency import latency_section, milliseconds
 from device_sim.report_recording import MAX_SAMPLES, Recording
 from device_sim.report_still import runs, still
-from device_sim.show_bundle import SHORT, weight_bytes
+from device_sim.report_subject import Subject
+from device_sim.show_bundle import SHORT
 
 MAX_ROWS = 200
 BUTTONS = (
@@ -49,16 +47,15 @@ class Section:
     body: Markup
 
 
-def page_of(heard: Heard | None, bundle: Bundle | None, evidence: Evidence) -> str:
+def page_of(heard: Heard | None, subject: Subject | None) -> str:
     """The whole document."""
-    memory = None if bundle is None else memory_of(bundle)
-    title = heard.recording.title if heard else bundle.name if bundle else "wristlead"
-    sections = list(_sections(heard, bundle, memory, evidence))
+    title = heard.recording.title if heard else subject.name if subject else "wristlead"
+    sections = list(_sections(heard, subject))
     top = tag(
         "header",
         tag("h1", title),
-        tag("p", _subtitle(heard, bundle), class_="quiet"),
-        tag("dl", *_tiles(heard, bundle, memory), class_="tiles"),
+        tag("p", _subtitle(heard, subject), class_="quiet"),
+        tag("dl", *_tiles(heard, subject), class_="tiles"),
     )
     links = [tag("li", tag("a", one.title, href=f"#{one.identity}")) for one in sections]
     body = [
@@ -78,33 +75,32 @@ def _labelled(identity: str) -> dict[str, str]:
     return {"id": identity, "aria_labelledby": f"{identity}-title"}
 
 
-def _subtitle(heard: Heard | None, bundle: Bundle | None) -> str:
+def _subtitle(heard: Heard | None, subject: Subject | None) -> str:
     parts = [f"{heard.report.seconds:,.1f} s"] if heard else []
-    if bundle is not None:
+    if subject is not None:
         on = f" on {heard.backend}" if heard else ""
-        parts.append(f"{bundle.name} {bundle.digest[:SHORT]}{on}, input {bundle.input}")
+        parts.append(f"{subject.name} {subject.digest[:SHORT]}{on}")
     return " · ".join(parts)
 
 
-def _sections(
-    heard: Heard | None, bundle: Bundle | None, memory: Memory | None, evidence: Evidence
-) -> Iterator[Section]:
+def _sections(heard: Heard | None, subject: Subject | None) -> Iterator[Section]:
     if heard is not None:
         yield Section(identity="recording", title="Recording", body=_recording(heard.recording))
-    if bundle is None or memory is None:
+    if subject is None:
         return
     if heard is not None:
-        body = latency_section(heard.took_us, bundle, evidence.costs)
+        body = latency_section(heard.took_us, subject)
         yield Section(identity="latency", title="Latency", body=body)
-    yield Section(identity="memory", title="Memory", body=memory_section(bundle, memory))
-    yield Section(
-        identity="layers", title="Cost by layer", body=layers_section(bundle, memory, evidence.costs)
-    )
-    yield Section(identity="integers", title="Integers", body=integers_section(bundle, evidence.changed))
-    yield Section(identity="provenance", title="Provenance", body=provenance_section(bundle, memory))
+    yield Section(identity="memory", title="Memory", body=memory_section(subject))
+    for identity, title, of_part in (
+        ("layers", "Cost by layer", layers_of),
+        ("integers", "Integers", integers_of),
+        ("provenance", "Provenance", provenance_of),
+    ):
+        yield Section(identity=identity, title=title, body=by_part(subject, of_part))
 
 
-def _tiles(heard: Heard | None, bundle: Bundle | None, memory: Memory | None) -> Iterator[Markup]:
+def _tiles(heard: Heard | None, subject: Subject | None) -> Iterator[Markup]:
     for lane in heard.recording.lanes if heard else ():
         yield _said_tile(lane)
     if heard is not None:
@@ -112,17 +108,17 @@ def _tiles(heard: Heard | None, bundle: Bundle | None, memory: Memory | None) ->
         shares = heard.report.flag_shares.items()
         flagged = [f"{name.replace('_', '-')} {share:.0%}" for name, share in shares if share >= 0.005]
         yield _tile("flagged columns", ", ".join(flagged) or "none", "", size="")
-    budget = bundle.budget if bundle else None
+    if subject is None:
+        return
+    budget = subject.budget
     if heard is not None and heard.took_us.size:
         p99_us = float(np.percentile(heard.took_us, 99))
         beside = (p99_us, budget.window_us) if budget else None
         of = f"of {milliseconds(budget.window_us)}, on this machine" if budget else "on this machine"
         yield _tile("latency, 99 %", milliseconds(p99_us), of, beside)
-    if bundle is not None and memory is not None:
-        ram, flash = memory.total_bytes, weight_bytes(bundle)
-        ram_of, flash_of = (budget.ram_bytes, budget.flash_bytes) if budget else (None, None)
-        yield _tile("RAM beside the stack", *_bytes(ram, ram_of))
-        yield _tile("weights in flash", *_bytes(flash, flash_of))
+    ram_of, flash_of = (budget.ram_bytes, budget.flash_bytes) if budget else (None, None)
+    yield _tile("RAM beside the stack", *_bytes(subject.memory.total_bytes, ram_of))
+    yield _tile("weights in flash", *_bytes(subject.weight_bytes, flash_of))
 
 
 def _bytes(n_bytes: int, budget: int | None) -> tuple[str, str, tuple[float, float] | None]:

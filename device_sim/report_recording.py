@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_sim.frontend import BEAT_HZ
-from device_sim.picture import DB_PER_CODE, Lane, Said, ecg_limits_mv
+from device_sim.picture import BYS, DB_PER_CODE, Lane, Said, ecg_limits_mv
 from device_sim.replay import COLUMN_US
 from device_sim.rpeaks import RPeaks
 from device_sim.trace import Trace
@@ -119,7 +119,7 @@ def _lane_json(lane: Lane) -> dict[str, Any]:
         "start": packed(_ms(np.array([one.start_s for one in lane.said]))),
         "word": packed(np.array([words[one.word] for one in lane.said], np.uint8)),
         "score": packed(np.array(scores, np.int16)),
-        "rule": packed(np.array([one.by_rule for one in lane.said], np.uint8)),
+        "by": packed(np.array([BYS.index(one.by) for one in lane.said], np.uint8)),
     }
 
 

@@ -132,7 +132,7 @@ def lane_of(bundle: Bundle, verdicts: Sequence[Verdict]) -> Lane:
                 start_s=(one.t0_us + (length_us - hop_us) / 2) / 1e6,
                 word=one.label,
                 score=one.score if one.score_q15 >= 0 else None,
-                by_rule=one.by_rule,
+                by=one.by,
             )
             for one in verdicts
         ),

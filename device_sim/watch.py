@@ -20,6 +20,7 @@ from device_sim.picture import Lane, Said
 from device_sim.pipeline import open_bundle
 from device_sim.replay import flag_names
 from device_sim.runner import Backend
+from device_sim.verdict import By
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -145,7 +146,13 @@ class Screen:
         if not said:
             return Text("nothing was due yet", "dim")
         one = said[-1]
-        score = "by rule" if one.by_rule else "" if one.score is None else f"score {one.score:.2f}"
+        score = (
+            f"by {one.by}"
+            if one.by is not By.NETWORK
+            else ""
+            if one.score is None
+            else f"score {one.score:.2f}"
+        )
         return Text.assemble((f" {one.word} ", f"reverse {STYLES[lane.hue(one.word)]}"), f" {score}")
 
     def _row(self, lane: Lane, said: "deque[Said]", width: int) -> "Text":

@@ -44,7 +44,7 @@ class Model {
     this.codes = new Tape(Int8Array, columns, ROWS, -128);
     this.bits = new Tape(Uint8Array, columns, 1, 0);
     this.beats = [];
-    this.lanes = hello.lanes.map(lane => ({ ...lane, start: [], word: [], score: [], rule: [] }));
+    this.lanes = hello.lanes.map(lane => ({ ...lane, start: [], word: [], score: [], by: [] }));
     Object.assign(this, { low_mv: -1, high_mv: 1.5, top_db: 60, centre_uv: 0, bpm: null, isNew: true });
   }
 
@@ -69,9 +69,9 @@ class Model {
       this.bits.append(moment.column, moment.flags);
     }
     this.beats.push(...moment.beats);
-    for (const [k, start, word, score, rule] of moment.said) {
+    for (const [k, start, word, score, by] of moment.said) {
       const lane = this.lanes[k];
-      lane.start.push(start); lane.word.push(word); lane.score.push(score); lane.rule.push(rule);
+      lane.start.push(start); lane.word.push(word); lane.score.push(score); lane.by.push(by);
     }
     this.bpm = moment.bpm;
     this._forget();
@@ -83,7 +83,7 @@ class Model {
     this.beats.splice(0, old);
     for (const lane of this.lanes) {
       const n = lowerBound(lane.start, this.first_s);
-      for (const part of [lane.start, lane.word, lane.score, lane.rule]) part.splice(0, n);
+      for (const part of [lane.start, lane.word, lane.score, lane.by]) part.splice(0, n);
     }
   }
 
@@ -217,12 +217,12 @@ class LivePage {
     byId("bpm").textContent = model.bpm === null ? "unknown" : `${model.bpm} bpm`;
     byId("flags").textContent = model.flagsNow().join(", ") || "none";
     byId("time").textContent = clock(model.end_s, 1);
-    for (const [k, start, word, score, rule] of moment.said) {
+    for (const [k, start, word, score, by] of moment.said) {
       const lane = model.lanes[k], words = lane.words[word];
       const [chip, about] = [byId(`said-${k}`), byId(`said-${k}-about`)];
       chip.textContent = words;
       chip.className = `figure word word-${lane.hues[word]}`;
-      about.textContent = rule ? "by rule" : score < 0 ? "not judged" : `score ${(score / 1000).toFixed(2)}`;
+      about.textContent = by ? BYS[by] : score < 0 ? "not judged" : `score ${(score / 1000).toFixed(2)}`;
       const isOrdinary = lane.areBeats ? lane.hues[word] === 0 : words === lane.lastWord;
       lane.lastWord = words;
       if (!isOrdinary) this.changed(start, lane, word, about.textContent);

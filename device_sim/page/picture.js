@@ -7,6 +7,7 @@ const ROWS = 32, WAVELETS = 30, HF = 31, LF = 30, TOP_HZ = 61.44;
 const TICKS_HZ = [50, 20, 10, 5, 3];
 const DB_PER_CODE = Math.log10(2);
 const GAP = -32768;  // in place of a sample that never came
+const BYS = ["", "by rule", "by gate"];  // who spoke instead of the network
 const LEAST_S = 0.5;  // no closer than this
 
 class Picture {
@@ -357,7 +358,7 @@ class Picture {
       const k = lowerBound(lane.start, seconds + 1e-9) - 1;
       if (k < 0 || seconds > lane.start[k] + lane.length_s) continue;
       const score = lane.score[k] >= 0 ? `, score ${(lane.score[k] / 1000).toFixed(2)}` : "";
-      said.push(`${lane.words[lane.word[k]]}${score}${lane.rule[k] ? ", by rule" : ""}`);
+      said.push(`${lane.words[lane.word[k]]}${score}${lane.by[k] ? ", " + BYS[lane.by[k]] : ""}`);
     }
     const bits = columns.flags[Math.floor((seconds - columns.first_s) / columns.step_s)] || 0;
     const names = FLAGS.filter((_name, bit) => bits >> bit & 1);

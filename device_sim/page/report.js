@@ -11,7 +11,7 @@ async function modelOf(kept) {
     start: seconds(await unpacked(lane.start, Int32Array)),
     word: await unpacked(lane.word, Uint8Array),
     score: await unpacked(lane.score, Int16Array),
-    rule: await unpacked(lane.rule, Uint8Array),
+    by: await unpacked(lane.by, Uint8Array),
   })));
   return {
     ...kept, lanes,

@@ -17,7 +17,6 @@ from device_sim.__main__ import main
 from device_sim.contract.bundle import write_bundle
 from device_sim.contract.inputs import InputKind
 from device_sim.contract.labels import Labels
-from device_sim.evidence import Evidence
 from device_sim.frontend import ROWS
 from device_sim.picture import Lane, Said
 from device_sim.replay import Report, Stride, by_the_second
@@ -130,7 +129,7 @@ def test_no_recording_makes_a_page_that_is_larger_than_it_may_be() -> None:
     )  # fmt: skip
     heard = Heard(recording=recording, report=report, took_us=np.ones(3), backend="core")
     still_bytes = 800_000  # as wide as it is, whatever the recording
-    assert len(page_of(heard, None, Evidence())) < 7_200_000 / SMALLER + still_bytes
+    assert len(page_of(heard, None)) < 7_200_000 / SMALLER + still_bytes
 
 
 def test_portions_of_a_second_are_the_same_columns() -> None:
@@ -164,6 +163,7 @@ def test_a_run_writes_the_page_beside_its_lines(
     lines, said = capsys.readouterr()
     assert lines == plain
     assert f"wrote {out}" in said
+    assert re.search(r"budget: RAM [\d,]+ of 65,536 bytes beside the stack, weights [\d,]+ of 131,072", said)
     page = out.read_text()
     (lane,) = kept(page)["lanes"]
     verdicts = [json.loads(line) for line in lines.splitlines()]
@@ -185,6 +185,13 @@ def test_a_bundle_alone_has_a_page_of_its_own(wristlead: Command, tmp_path: Path
     page = (tmp_path / "test-beat.html").read_text()
     titles = [about["id"] for name, about in Seen(page).elements if name == "section"]
     assert titles == ["memory", "layers", "integers", "provenance"]
+
+
+def test_a_network_that_judges_nothing_has_a_page_too(tmp_path: Path, wristlead: Command) -> None:
+    mute = replace(bundle_of(InputKind.IMAGE), verdict=None, frontend_sha256="")
+    write_bundle(mute, tmp_path / "b")
+    assert wristlead("report", tmp_path / "b", cwd=tmp_path).returncode == 0
+    assert "numbers that nobody has calibrated" in (tmp_path / "test-image.html").read_text()
 
 
 def test_nothing_on_a_page_comes_from_elsewhere(tmp_path: Path) -> None:
