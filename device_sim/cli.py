@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
         opened = stack.enter_context(_opened(args)) if args.bundle else None
         subject = None
         if opened and args.report:
-            subject = subject_of(opened.bundle, args.bundle, cost=args.cost, changed=args.changed)
+            subject = subject_of(opened.application, args.bundle, cost=args.cost, changed=args.changed)
         if isinstance(source, LinkSource):
             stack.enter_context(source.stopping_at_interrupt())
         on_chunk = stack.enter_context(_progress(source, args.seconds))

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from device_sim.app import NETS
 from device_sim.contract.bundle import Bundle
+from device_sim.contract.cascade import Cascade, bundles_of
 from device_sim.contract.errors import ContractError, DigestError
 from device_sim.contract.fields import Fields, as_text, parse
 from device_sim.contract.manifest import graph_sha256
@@ -14,7 +17,7 @@ from device_sim.contract.metrics import Metrics, metrics_from_json
 
 T = TypeVar("T")
 MAX_BYTES = 1 << 20
-LAYER = re.compile(r"(\S+)/layer \d+ (.+)")
+METRIC = re.compile(rf"([^/]+)/(?:({'|'.join(NETS)})/)?(?:layer \d+ (.+)|(.+))")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,65 +43,73 @@ class Changed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """None where nothing was found."""
+    """What was found, and nothing of what was not."""
 
-    costs: tuple[CoreCost, ...] = ()
-    changed: Changed | None = None
+    costs: Mapping[str, tuple[CoreCost, ...]]  # by network of a cascade; "" is all together
+    changed: Mapping[str, Changed]  # by the digest of a bundle
 
 
-def evidence_of(bundle: Bundle, folder: Path, *, cost: Path | None, changed: Path | None) -> Evidence:
-    """The files named, which must belong to this bundle; else those of the checkout it lies in, if any do."""
+def evidence_of(
+    application: Bundle | Cascade, folder: Path, *, cost: Path | None, changed: Path | None
+) -> Evidence:
+    """The files that are named, which must have measured this; else those of the checkout it lies in."""
     house = next((parent for parent in folder.resolve().parents if (parent / "budgets").is_dir()), None)
-    costs: tuple[CoreCost, ...] = ()
+    bundles = bundles_of(application)
+    costs: Mapping[str, tuple[CoreCost, ...]] = {}
     if cost is not None:
-        costs = read_cost(cost, bundle)
+        costs = read_cost(cost, application)
     elif house is not None:
-        costs = _first(read_cost, [house / "budgets" / f"{bundle.name}.json"], bundle) or ()
-    found = read_changed(changed, bundle) if changed is not None else None
-    if found is None and house is not None:
-        folder = house / "training" / "results" / Path(bundle.provenance.get("recipe", "none")).name
-        found = _first(read_changed, sorted(folder.glob("int8-*.json")), bundle)
+        baseline = house / "budgets" / f"{application.name}.json"
+        costs = _first(partial(read_cost, application=application), [baseline]) or {}
+    found: dict[str, Changed] = {}
+    if changed is not None:
+        bundle, compared = read_changed(changed, bundles)
+        found[bundle.digest] = compared
+    elif house is not None:
+        for bundle in bundles:
+            recipe = Path(bundle.provenance.get("recipe", "none")).name
+            paths = sorted((house / "training" / "results" / recipe).glob("int8-*.json"))
+            known = _first(partial(read_changed, bundles=[bundle]), paths)
+            found |= {bundle.digest: known[1]} if known else {}
     return Evidence(costs=costs, changed=found)
 
 
-def _first(read: Callable[[Path, Bundle], T], paths: Sequence[Path], bundle: Bundle) -> T | None:
-    """What is there and belongs to the bundle; a checkout may be ahead of it."""
+def _first(read: Callable[[Path], T], paths: Sequence[Path]) -> T | None:
+    """The first that is there and measured this; a checkout may be ahead of a bundle."""
     for path in paths:
         if path.is_file():
             try:
-                return read(path, bundle)
+                return read(path)
             except DigestError:
                 continue
     return None
 
 
-def read_cost(path: Path, bundle: Bundle) -> tuple[CoreCost, ...]:
-    """A baseline of `wristlead gate`, by core."""
+def read_cost(path: Path, application: Bundle | Cascade) -> dict[str, tuple[CoreCost, ...]]:
+    """A baseline of `wristlead gate`: by network, then by core."""
     read = _parsed(path, "a baseline of `wristlead gate`")
-    _same(path, "digest", bundle.digest, read.text("digest"))
+    _same(path, "digest", [application.digest], read.text("digest"))
     metrics = read.object("metrics")
-    totals: dict[str, dict[str, int]] = {}
-    layers: dict[str, dict[str, int]] = {}
+    counted: dict[str, dict[str, CoreCost]] = {}
     for name in metrics.names():
-        value = metrics.number(name)
-        core, _, what = name.partition("/")
-        if core == "accuracy":
+        value, found = round(metrics.number(name)), METRIC.fullmatch(name)
+        if found is None or found[1] == "accuracy":
             continue
-        layer = LAYER.fullmatch(name)
-        if layer:
-            layers.setdefault(core, {})[layer[2]] = round(value)
-        else:
-            totals.setdefault(core, {})[what] = round(value)
-    return tuple(CoreCost(core=core, totals=totals[core], layers=layers.get(core, {})) for core in totals)
+        core, net, layer, total = found[1], found[2] or "", found[3], found[4]
+        of = counted.setdefault(net, {}).setdefault(core, CoreCost(core=core, totals={}, layers={}))
+        where = dict(of.layers if layer else of.totals) | {layer or total: value}
+        counted[net][core] = replace(of, layers=where) if layer else replace(of, totals=where)
+    return {net: tuple(by_core.values()) for net, by_core in counted.items()}
 
 
-def read_changed(path: Path, bundle: Bundle) -> Changed:
-    """What `wristlead compare` committed."""
+def read_changed(path: Path, bundles: Sequence[Bundle]) -> tuple[Bundle, Changed]:
+    """What `wristlead compare` committed, and which of the bundles it measured."""
     read = _parsed(path, "a result of `wristlead compare`")
     metrics: Metrics = metrics_from_json(read.object("metrics"))
-    _same(path, "metrics.graph_sha256", graph_sha256(bundle.graph), metrics.graph_sha256)
+    graphs = [graph_sha256(bundle.graph) for bundle in bundles]
+    _same(path, "metrics.graph_sha256", graphs, metrics.graph_sha256)
     lost, layers = read.object("lost"), read.object("layers")
-    return Changed(
+    changed = Changed(
         side=read.text("side"),
         n_windows=read.integer("n_windows", 0, 2**53),
         n_changed=read.integer("n_changed", 0, 2**53),
@@ -106,6 +117,7 @@ def read_changed(path: Path, bundle: Bundle) -> Changed:
         layers={name: layers.integer(name, 0, 2**53) for name in layers.names()},
         widest=read.items("flips", as_text),
     )
+    return bundles[graphs.index(metrics.graph_sha256)], changed
 
 
 def _parsed(path: Path, kind: str) -> Fields:
@@ -116,8 +128,9 @@ def _parsed(path: Path, kind: str) -> Fields:
     return parse(raw, str(path))
 
 
-def _same(path: Path, field: str, expected: str, found: str) -> None:
-    if expected != found:
+def _same(path: Path, field: str, expected: Sequence[str], found: str) -> None:
+    if found not in expected:
+        ours = " or ".join(one[:12] for one in expected)
         raise DigestError(
-            f"{path}: {field}: expected this bundle's {expected[:12]}, got {found[:12]}; it measured another"
+            f"{path}: {field}: expected {ours} (this bundle's), got {found[:12]}; it measured another"
         )

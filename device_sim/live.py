@@ -170,7 +170,7 @@ class Live:
         lanes: tuple[Lane, ...] = ()
         if self.opened is not None and self._pipeline is not None:
             verdicts = self._pipeline.push(columns) + (self._pipeline.finish() if is_last else [])
-            lanes = lanes_of([self.opened.bundle], verdicts)
+            lanes = lanes_of(self.opened.bundles, verdicts)
         return Moment(
             first_sample=first, x_uv=x_uv, columns=columns, peaks_s=tuple(peaks.tolist()), lanes=lanes
         )

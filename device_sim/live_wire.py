@@ -8,6 +8,7 @@ import numpy as np
 
 from device_sim.live import HeartRate, Live, Moment
 from device_sim.picture import BYS, Lane
+from device_sim.pipeline import OpenBundle
 from device_sim.replay import COLUMN_US
 from device_sim.verdict_lines import lanes_of
 
@@ -22,9 +23,15 @@ def hello(live: Live) -> str:
         rate_hz=source.rate_hz,
         column_s=COLUMN_US / 1e6,
         columns_first_s=(-live.delay_us - COLUMN_US / 2) / 1e6,
-        bundle=f"{opened.bundle.name} {opened.bundle.digest[:12]} on {opened.backend}" if opened else "",
-        lanes=[_lane(lane) for lane in lanes_of([opened.bundle] if opened else [], [])],
+        bundle=_named(opened),
+        lanes=[_lane(lane) for lane in lanes_of(opened.bundles if opened else (), ())],
     )
+
+
+def _named(opened: OpenBundle | None) -> str:
+    if opened is None:
+        return ""
+    return f"{opened.application.name} {opened.application.digest[:12]} on {opened.backend}"
 
 
 def _lane(lane: Lane) -> dict[str, Any]:

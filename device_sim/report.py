@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 
 from device_sim import options
-from device_sim.contract.bundle import read_bundle
+from device_sim.contract.cascade import read_application
 from device_sim.contract.errors import ContractError
 from device_sim.link_source import LinkSource
 from device_sim.pipeline import OpenBundle, open_bundle
@@ -45,10 +45,10 @@ def main(argv: Sequence[str]) -> int:
             if has_source
             else None
         )
-        bundle = opened.bundle if opened else read_bundle(args.bundle)
-        out = args.out or Path(f"{bundle.name}.html")
+        application = opened.application if opened else read_application(args.bundle)
+        out = args.out or Path(f"{application.name}.html")
         check_writable(out, ENDINGS)
-        subject = subject_of(bundle, args.bundle, cost=args.cost, changed=args.changed)
+        subject = subject_of(application, args.bundle, cost=args.cost, changed=args.changed)
         played = _played(args, opened) if opened else None
     write_report(out, played, opened.backend if opened else "", subject)
     print(f"wrote {out}", file=sys.stderr)

@@ -11,7 +11,7 @@ from device_sim.markup import Markup, figure, joined, table, tag
 from device_sim.memory import FRAMES, RECEIVE, Memory
 from device_sim.memory_picture import span_of
 from device_sim.plan import Place
-from device_sim.report_subject import Part, Subject
+from device_sim.report_subject import Fact, Part, Subject
 from device_sim.show_bundle import nodes
 
 WIDTH, LEFT, MAP_HEIGHT, USE_HEIGHT, NAMES_HEIGHT = 1000, 56, 360, 70, 92
@@ -126,7 +126,7 @@ def _box(memory: Memory, span: tuple[float, float], extent: tuple[int, int], hue
     n_letters = int((width - 8) / LETTER)
     if height < LINE or n_letters < 5:
         return box
-    shown = words if len(words) <= n_letters else words[: n_letters - 1] + "…"
+    shown = words if len(words) <= n_letters else "…" + words[1 - n_letters :]
     name = tag(
         "text",
         shown,
@@ -154,17 +154,16 @@ def _use(memory: Memory) -> Iterator[Markup]:
             fill="var(--bar)",
         )
         middle, low = round(x + width / 2, 1), top + USE_HEIGHT + 12
-        shown = name if len(name) < 17 else name[:15] + "…"
+        shown = name if len(name) < 17 else "…" + name[-15:]
         yield tag("text", shown, x=middle, y=low, text_anchor="end", transform=f"rotate(-40 {middle} {low})")
     yield tag("text", "in use", x=LEFT - 6, y=top + USE_HEIGHT // 2, text_anchor="end")
 
 
 def layers_of(part: Part) -> Markup:
     """Multiplications by layer, which are exact, and instructions where they were counted."""
-    costs = part.evidence.costs
     rows = list(nodes(part.bundle, part.memory))
     total = sum(row["macs"] for row in rows)
-    cores = [cost for cost in costs if cost.layers]
+    cores = [cost for cost in part.costs if cost.layers]
     head = ("operator", "kind", "output", "MAC", "share", "weights", *(cost.core for cost in cores))
     body = []
     for row in rows:
@@ -180,8 +179,12 @@ def layers_of(part: Part) -> Markup:
     body.append(("together", "", "", f"{total:,}", "", f"{weights:,}", *sums))
     unit = " Under a core: instructions a window, counted in an emulator." if cores else ""
     caption = f"Operators in order: multiply-accumulates (MAC) a window, bytes of weights.{unit}"
-    counted = [_totals(costs)] if costs else [tag("p", NOT_COUNTED, class_="quiet")]
-    return joined([table(caption, head, body, numbers=(3, *range(5, len(head)))), *counted])
+    return table(caption, head, body, numbers=(3, *range(5, len(head))))
+
+
+def totals_section(subject: Subject) -> Markup:
+    """The device as a whole, where it was counted."""
+    return _totals(subject.costs) if subject.costs else tag("p", NOT_COUNTED, class_="quiet")
 
 
 def _totals(costs: Sequence[CoreCost]) -> Markup:
@@ -197,7 +200,7 @@ def _totals(costs: Sequence[CoreCost]) -> Markup:
 
 def integers_of(part: Part) -> Markup:
     """What eight bits cost: figures beside those of real numbers, and the verdicts that change."""
-    bundle, changed = part.bundle, part.evidence.changed
+    bundle, changed = part.bundle, part.changed
     parts: list[Markup] = []
     if bundle.metrics is None:
         parts.append(tag("p", "The bundle carries no figures.", class_="quiet"))
@@ -239,8 +242,13 @@ def _flip(line: str, bundle: Bundle) -> list[str]:
 
 def provenance_of(part: Part) -> Markup:
     """All that `wristlead show` says of the bundle."""
+    return facts_table("What the bundle says of itself", part.facts)
+
+
+def facts_table(caption: str, facts: Sequence[Fact]) -> Markup:
+    """Names and values; values without a name belong to the one above."""
     groups: list[tuple[str, list[str]]] = []
-    for name, words in part.facts:
+    for name, words in facts:
         if name:
             groups.append((name, []))
         groups[-1][1].append(words)
@@ -252,7 +260,7 @@ def provenance_of(part: Part) -> Markup:
         for name, words in groups
         if name != "metrics"  # a section of its own has them
     ]
-    return table("What the bundle says of itself", ("fact", "value"), rows)
+    return table(caption, ("fact", "value"), rows)
 
 
 def _is_digest(words: str) -> bool:

@@ -38,7 +38,7 @@ def latency_section(took_us: NDArray[np.float64], subject: Subject) -> Markup:
         counted = [
             (part.bundle.name, cost.core, f"{n:,}", f"{n / budget_us:,.0f} million a second")
             for part in subject.parts
-            for cost in part.evidence.costs
+            for cost in part.costs
             for n in [cost.totals.get("instructions", 0)]
             if n
         ]

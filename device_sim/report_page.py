@@ -11,7 +11,15 @@ from device_sim.document import document
 from device_sim.markup import Markup, embedded, joined, table, tag
 from device_sim.picture import Lane
 from device_sim.replay import Report
-from device_sim.report_bundle import by_part, integers_of, layers_of, memory_section, provenance_of
+from device_sim.report_bundle import (
+    by_part,
+    facts_table,
+    integers_of,
+    layers_of,
+    memory_section,
+    provenance_of,
+    totals_section,
+)
 from device_sim.report_latency import latency_section, milliseconds
 from device_sim.report_recording import MAX_SAMPLES, Recording
 from device_sim.report_still import runs, still
@@ -92,12 +100,12 @@ def _sections(heard: Heard | None, subject: Subject | None) -> Iterator[Section]
         body = latency_section(heard.took_us, subject)
         yield Section(identity="latency", title="Latency", body=body)
     yield Section(identity="memory", title="Memory", body=memory_section(subject))
-    for identity, title, of_part in (
-        ("layers", "Cost by layer", layers_of),
-        ("integers", "Integers", integers_of),
-        ("provenance", "Provenance", provenance_of),
-    ):
-        yield Section(identity=identity, title=title, body=by_part(subject, of_part))
+    layers = joined([by_part(subject, layers_of), totals_section(subject)])
+    yield Section(identity="layers", title="Cost by layer", body=layers)
+    yield Section(identity="integers", title="Integers", body=by_part(subject, integers_of))
+    whole = [facts_table("What the cascade says of itself", subject.facts)] if subject.facts else []
+    body = joined([*whole, by_part(subject, provenance_of)])
+    yield Section(identity="provenance", title="Provenance", body=body)
 
 
 def _tiles(heard: Heard | None, subject: Subject | None) -> Iterator[Markup]:
@@ -233,7 +241,7 @@ def _note(recording: Recording) -> str:
 
 def _legend(lane: Lane) -> Markup:
     words = [tag("li", tag("span", word, class_=f"word word-{lane.hue(word)}")) for word in lane.words]
-    return tag("ul", *words, class_="legend", aria_label=f"What {lane.name} may say")
+    return tag("ul", tag("li", f"{lane.name} says"), *words, class_="legend")
 
 
 def _said_table(lane: Lane) -> Markup:

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from device_sim.app import NETS
 from device_sim.contract.budget import Budget
 from device_sim.contract.bundle import Bundle
-from device_sim.evidence import Evidence, evidence_of
+from device_sim.contract.cascade import Cascade, bundles_of
+from device_sim.evidence import Changed, CoreCost, evidence_of
 from device_sim.memory import Memory, memory_of
 from device_sim.show_bundle import facts, weight_bytes
+from device_sim.show_cascade import cascade_facts
 
 Fact = tuple[str, str]  # a name, or nothing where the line above goes on
 
@@ -18,8 +21,9 @@ class Part:
 
     bundle: Bundle
     memory: Memory  # as if it were alone
-    evidence: Evidence
     facts: tuple[Fact, ...]
+    costs: tuple[CoreCost, ...]
+    changed: Changed | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,8 @@ class Subject:
     budget: Budget | None
     memory: Memory
     parts: tuple[Part, ...]
+    facts: tuple[Fact, ...]  # of a cascade; a single bundle's are its part's
+    costs: tuple[CoreCost, ...]  # of the whole device
 
     @property
     def weight_bytes(self) -> int:
@@ -45,13 +51,30 @@ class Subject:
         )
 
 
-def subject_of(bundle: Bundle, folder: Path, *, cost: Path | None, changed: Path | None) -> Subject:
-    """A bundle in its folder; files that are named must have measured this very one."""
-    memory = memory_of(bundle)
-    part = Part(
-        bundle=bundle,
+def subject_of(
+    application: Bundle | Cascade, folder: Path, *, cost: Path | None, changed: Path | None
+) -> Subject:
+    """What lies in a folder, with what was measured of it."""
+    evidence = evidence_of(application, folder, cost=cost, changed=changed)
+    memory = memory_of(application)
+    is_cascade = isinstance(application, Cascade)
+
+    def part_of(bundle: Bundle, net: str) -> Part:
+        alone = memory_of(bundle) if is_cascade else memory
+        return Part(
+            bundle=bundle,
+            memory=alone,
+            facts=tuple(facts(bundle, alone)),
+            costs=evidence.costs.get(net, ()),
+            changed=evidence.changed.get(bundle.digest),
+        )
+
+    return Subject(
+        name=application.name,
+        digest=application.digest,
+        budget=application.budget,
         memory=memory,
-        evidence=evidence_of(bundle, folder, cost=cost, changed=changed),
-        facts=tuple(facts(bundle, memory)),
+        parts=tuple(map(part_of, bundles_of(application), NETS if is_cascade else ("",))),
+        facts=tuple(cascade_facts(application, memory)) if isinstance(application, Cascade) else (),
+        costs=evidence.costs.get("", ()),
     )
-    return Subject(name=bundle.name, digest=bundle.digest, budget=bundle.budget, memory=memory, parts=(part,))

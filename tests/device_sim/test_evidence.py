@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 from device_sim.contract.bundle import Bundle, write_bundle
+from device_sim.contract.cascade import bundles_of
 from device_sim.contract.errors import ContractError, DigestError
 from device_sim.contract.inputs import InputKind
 from device_sim.contract.metrics import metrics_to_json
 from device_sim.evidence import Evidence, evidence_of, read_changed, read_cost
-from tests.device_sim.bundles import bundle_of
+from tests.device_sim.bundles import bundle_of, cascade_of
 from tests.device_sim.conftest import ROOT
+
+NONE = Evidence(costs={}, changed={})
 
 
 def cost_of(bundle: Bundle) -> dict[str, object]:
@@ -46,17 +49,19 @@ def put(path: Path, value: object) -> Path:
 
 def test_layers_are_told_from_totals_and_accuracy(tmp_path: Path) -> None:
     bundle = bundle_of(InputKind.IMAGE)
-    (cost,) = read_cost(put(tmp_path / "c.json", cost_of(bundle)), bundle)
+    ((cost,),) = read_cost(put(tmp_path / "c.json", cost_of(bundle)), bundle).values()
     assert (cost.core, cost.totals) == ("cortex-m4", {"instructions": 120})
     assert cost.layers == {"conv_0": 100, "dense of two": 20}
 
 
 def test_a_file_that_was_named_and_measured_another_bundle_is_refused(tmp_path: Path) -> None:
     image, beat = bundle_of(InputKind.IMAGE), bundle_of(InputKind.BEAT)
-    with pytest.raises(DigestError, match=f"c.json: digest: expected this bundle's {image.digest[:12]}, got"):
+    with pytest.raises(
+        DigestError, match=f"c.json: digest: expected {image.digest[:12]} \\(this bundle's\\), got"
+    ):
         read_cost(put(tmp_path / "c.json", cost_of(beat)), image)
-    with pytest.raises(DigestError, match=r"f.json: metrics.graph_sha256: expected this bundle's"):
-        read_changed(put(tmp_path / "f.json", changed_of(beat)), image)
+    with pytest.raises(DigestError, match=r"f.json: metrics.graph_sha256: expected [0-9a-f]{12} \(this"):
+        read_changed(put(tmp_path / "f.json", changed_of(beat)), [image])
     with pytest.raises(
         ContractError, match=r"none.json: expected a baseline of `wristlead gate`, found none"
     ):
@@ -67,15 +72,35 @@ def test_a_checkout_is_searched_and_what_belongs_to_another_state_of_it_is_left_
     bundle = replace(bundle_of(InputKind.IMAGE), provenance={"recipe": "r"})
     folder = tmp_path / "models" / "b"
     write_bundle(bundle, folder)
-    assert evidence_of(bundle, folder, cost=None, changed=None) == Evidence()
+    assert evidence_of(bundle, folder, cost=None, changed=None) == NONE
     put(tmp_path / "budgets" / f"{bundle.name}.json", cost_of(bundle_of(InputKind.BEAT)))
-    assert evidence_of(bundle, folder, cost=None, changed=None) == Evidence()
+    assert evidence_of(bundle, folder, cost=None, changed=None) == NONE
     put(tmp_path / "budgets" / f"{bundle.name}.json", cost_of(bundle))
     put(tmp_path / "training" / "results" / "r" / "int8-s0.json", changed_of(bundle))
     found = evidence_of(bundle, folder, cost=None, changed=None)
-    assert [cost.core for cost in found.costs] == ["cortex-m4"]
-    assert found.changed is not None
-    assert found.changed.n_changed == 2
+    assert [cost.core for cost in found.costs[""]] == ["cortex-m4"]
+    assert found.changed[bundle.digest].n_changed == 2
+
+
+def test_a_cascade_has_costs_of_each_network_and_of_all(tmp_path: Path) -> None:
+    cascade = cascade_of()
+    metrics = {
+        "accuracy/quality/AUC on nothing": 0.5,
+        "cortex-m4/flash_bytes": 5000,
+        "cortex-m4/quality/instructions": 100,
+        "cortex-m4/quality/layer 00 conv_0": 100,
+        "cortex-m4/beat/layer 00 conv_0": 7,
+    }
+    path = put(tmp_path / "c.json", {"digest": cascade.digest, "metrics": metrics})
+    found = read_cost(path, cascade)
+    assert {net: [dict(one.totals) for one in costs] for net, costs in found.items()} == {
+        "": [{"flash_bytes": 5000}],
+        "quality": [{"instructions": 100}],
+        "beat": [{}],
+    }
+    assert dict(found["beat"][0].layers) == {"conv_0": 7}
+    changed = put(tmp_path / "f.json", changed_of(cascade.beat))
+    assert read_changed(changed, bundles_of(cascade))[0] is cascade.beat
 
 
 @pytest.mark.parametrize("name", ["quality-tiny", "beat-tiny"])
@@ -84,5 +109,5 @@ def test_what_ships_has_its_evidence_in_the_checkout(name: str) -> None:
 
     folder = ROOT / "models" / name
     found = evidence_of(read_bundle(folder), folder, cost=None, changed=None)
-    assert found.costs
-    assert found.changed is not None
+    assert found.costs[""]
+    assert len(found.changed) == 1

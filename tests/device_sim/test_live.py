@@ -6,6 +6,8 @@ import json
 import numpy as np
 import pytest
 
+from device_sim.contract.bundle import Bundle
+from device_sim.contract.cascade import Cascade
 from device_sim.contract.inputs import InputKind
 from device_sim.frontend import Flag
 from device_sim.live import LONGEST_GAP_S, STALL_S, HeartRate, Line, Live, Played
@@ -13,7 +15,7 @@ from device_sim.live_wire import hello, state, told
 from device_sim.pipeline import OpenBundle
 from device_sim.sources import Gap, Samples, Source
 from device_sim.synthetic import RAIL_UV, Fault, Scene, SyntheticSource
-from tests.device_sim.bundles import WINDOWS, bundle_of
+from tests.device_sim.bundles import WINDOWS, bundle_of, cascade_of
 from tests.device_sim.test_link_source import Clock
 
 
@@ -52,11 +54,10 @@ def test_it_stops_when_it_is_told_to() -> None:
     assert n == 50
 
 
-@pytest.mark.parametrize("kind", WINDOWS)
-def test_moments_together_are_what_a_run_gives(kind: InputKind) -> None:
-    bundle = bundle_of(kind)
+@pytest.mark.parametrize("application", [*map(bundle_of, WINDOWS), cascade_of()], ids=lambda one: one.name)
+def test_moments_together_are_what_a_run_gives(application: Bundle | Cascade) -> None:
     source = scene(15, Fault(kind="rail", start_s=9, seconds=1), Fault(kind="gap", start_s=4, seconds=0.3))
-    with OpenBundle(bundle) as opened:
+    with OpenBundle(application) as opened:
         live = Live(played(source)[0], opened)
         moments = list(live)
         stream = opened.stream(rate_hz=256, rails=(-RAIL_UV, RAIL_UV))
@@ -69,9 +70,11 @@ def test_moments_together_are_what_a_run_gives(kind: InputKind) -> None:
             else:
                 wanted += stream.push(np.full(chunk.n_samples, last, np.int32), line=Flag.GAP)
         wanted += stream.finish()
-    said = [one for moment in moments for lane in moment.lanes for one in lane.said]
-    assert [one.word for one in said] == [one.label for one in wanted]
-    assert len(said) >= 8
+    for k, bundle in enumerate(opened.bundles):
+        said = [one for moment in moments for one in moment.lanes[k].said]
+        of_it = [one for one in wanted if one.bundle_digest == bundle.digest]
+        assert [(one.word, one.by) for one in said] == [(one.label, one.by) for one in of_it]
+        assert len(said) >= 8
     x_uv = np.concatenate([moment.x_uv for moment in moments])
     assert x_uv.size == 15 * 256
     assert np.isnan(x_uv).sum() == 77

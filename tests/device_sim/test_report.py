@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from device_sim import report_recording
 from device_sim.__main__ import main
 from device_sim.contract.bundle import write_bundle
+from device_sim.contract.cascade import write_application
 from device_sim.contract.inputs import InputKind
 from device_sim.contract.labels import Labels
 from device_sim.frontend import ROWS
@@ -26,7 +27,7 @@ from device_sim.report_still import runs
 from device_sim.sources import Samples
 from device_sim.synthetic import Scene, SyntheticSource
 from device_sim.trace import Trace
-from tests.device_sim.bundles import WINDOWS, bundle_of
+from tests.device_sim.bundles import WINDOWS, bundle_of, cascade_of
 from tests.device_sim.conftest import Command
 from tests.device_sim.test_markup import Seen
 
@@ -176,6 +177,32 @@ def test_a_run_writes_the_page_beside_its_lines(
     assert titles == ["recording", "latency", "memory", "layers", "integers", "provenance"]
     assert bundle.digest in seen.text
     assert "Not a medical device" in seen.text
+
+
+def test_a_cascade_has_one_page_with_both_of_its_networks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cascade = cascade_of()
+    write_application(cascade, tmp_path / "c")
+    out = tmp_path / "r.html"
+    assert main(["run", str(tmp_path / "c"), "--synthetic", "--seconds", "20", "--report", str(out)]) == 0
+    verdicts = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    page = out.read_text()
+    found = [
+        (lane["words"][word], ["network", "rule", "gate"][by])
+        for lane in kept(page)["lanes"]
+        for word, by in zip(unpacked(lane["word"], "u1"), unpacked(lane["by"], "u1"), strict=True)
+    ]
+    of_net = [[one for one in verdicts if one["net"] == net] for net in ("quality", "beat")]
+    assert found == [(one["label"], one["by"]) for of in of_net for one in of]
+    assert min(map(len, of_net)) > 5
+    seen = Seen(page)
+    assert [about["id"] for name, about in seen.elements if name == "section"][:3] == [
+        *("recording", "latency", "memory"),
+    ]
+    assert sum(name == "h3" for name, _ in seen.elements) == 6  # cost, integers, provenance of each
+    assert cascade.digest in seen.text
+    assert all(bundle.digest in seen.text for bundle in (cascade.quality, cascade.beat))
 
 
 def test_a_bundle_alone_has_a_page_of_its_own(wristlead: Command, tmp_path: Path) -> None:

@@ -7,10 +7,15 @@ from pathlib import Path
 import pytest
 
 from device_sim.__main__ import main
-from device_sim.contract.bundle import write_bundle
+from device_sim.contract.bundle import Bundle
+from device_sim.contract.cascade import Cascade, write_application
 from tests.device_sim.browser import Browser, Page
-from tests.device_sim.bundles import WINDOWS, bundle_of
+from tests.device_sim.bundles import WINDOWS, bundle_of, cascade_of
 
+APPLICATIONS: dict[str, Bundle | Cascade] = {
+    **{str(kind): bundle_of(kind) for kind in WINDOWS},
+    "cascade": cascade_of(),
+}
 SECTIONS = ["Recording", "Latency", "Memory", "Cost by layer", "Integers", "Provenance"]
 TITLES = "[...document.querySelectorAll('main h2')].map(one => one.textContent)"
 DRAWN = "document.querySelector('canvas').toDataURL().length"  # an empty one has 3,000
@@ -25,8 +30,8 @@ VIEW = "document.querySelector('output').textContent"
 def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page of every kind of bundle."""
     folder = tmp_path_factory.mktemp("reports")
-    for kind in WINDOWS:
-        write_bundle(bundle_of(kind), folder / kind)
+    for kind, application in APPLICATIONS.items():
+        write_application(application, folder / kind)
         page = str(folder / f"{kind}.html")
         assert main(["run", str(folder / kind), "--synthetic", "--seconds", "20", "--report", page]) == 0
     return folder
@@ -59,7 +64,7 @@ class Opener:
         return page
 
 
-@pytest.mark.parametrize("kind", WINDOWS)
+@pytest.mark.parametrize("kind", APPLICATIONS)
 def test_every_kind_of_bundle_has_a_whole_page_and_no_complaint(kind: str, opened: Opener) -> None:
     page = opened(kind)
     assert page.value(TITLES) == SECTIONS
@@ -128,7 +133,7 @@ def test_two_fingers_zoom_and_one_moves(opened: Opener) -> None:
     assert 8 < end_s - start_s < 14
 
 
-@pytest.mark.parametrize("kind", WINDOWS)
+@pytest.mark.parametrize("kind", APPLICATIONS)
 def test_without_scripts_all_of_it_is_still_there(kind: str, opened: Opener) -> None:
     page = opened(kind, runs_scripts=False)
     assert page.value(TITLES) == SECTIONS
