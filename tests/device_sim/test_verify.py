@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import signal
 import tty
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -347,6 +348,20 @@ def test_verify_as_a_user_with_two_terminals(capsys: pytest.CaptureFixture[str],
         assert "0 damaged" in capsys.readouterr().err
         assert main(["verify", str(tmp_path / "image"), "--port", port]) == 2
         assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_ctrl_c_gives_the_device_back(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    write_bundle(bundle_of(InputKind.BEAT), tmp_path / "bundle")
+    with terminal("simulate-device", tmp_path / "bundle", "--port", "pty") as device:
+        port = address_of(device)
+        with terminal("verify", tmp_path / "bundle", "--port", port, "--seconds", "600") as host:
+            assert host.stdout is not None
+            assert "every CRC-32 equal" in host.stdout.readline() + host.stdout.readline()
+            host.send_signal(signal.SIGINT)
+            _rest, said = host.communicate(timeout=20)
+            assert (host.returncode, said) == (130, "interrupted\n")
+        assert main(["run", "--port", port, "--seconds", "1"]) == 0
+    assert "0 damaged" in capsys.readouterr().err
 
 
 def test_what_cannot_be_verified_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
