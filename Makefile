@@ -9,6 +9,7 @@
 
 VENV := .venv
 DEMO_VENV := .venv-demo
+WHEEL_VENV := .venv-wheels
 PYTHONS := python3.11 python3.12 python3.13 python3
 EXTRAS := cluster,dev,export,litert,mcu,onnx,records,report,serve,tflite,tflm,train
 KEYS := pyproject.toml constraints.txt setup.py
@@ -66,8 +67,9 @@ environment:
 core: environment
 	@$(VENV)/bin/python setup.py --quiet build_core
 
-wheels: environment
-	@$(VENV)/bin/python setup.py --quiet wheels --dist-dir dist
+wheels:
+	$(call make_environment,$(WHEEL_VENV),mcu)
+	@$(WHEEL_VENV)/bin/python setup.py --quiet wheels --dist-dir dist
 	@ls dist
 
 models: core
@@ -108,5 +110,5 @@ check: test
 	    { [ $$? -eq 5 ] && echo "wristlead: no test is marked heavy yet"; })
 
 clean:
-	rm -rf $(DEMO_VENV) $(VENV) build dist demo.png demo.html device_sim/libwristlead.so
+	rm -rf $(DEMO_VENV) $(WHEEL_VENV) $(VENV) build dist demo.png demo.html device_sim/libwristlead.so
 	$(MAKE) -C firmware clean

@@ -14,7 +14,7 @@ from device_sim.frontend import FrontEnd
 from device_sim.judged import judged_of
 from device_sim.pipeline import CascadePipeline, Pipeline, Stream
 from device_sim.runner import TwinRunner
-from export.c_text import c_array, c_note, c_table
+from export.c_text import c_array, c_note, c_quoted, c_table
 
 RATE_HZ = 256
 CHECK_S = 40
@@ -26,7 +26,7 @@ def app_texts(application: Bundle | Cascade, names: Sequence[str]) -> Iterator[t
     app = app_of(application)
     yield "src/wl_app.h", _header(application, app, [f'#include "wl_{name}.h"' for name in names])
     what = c_note(application, f"the application {application.name}")
-    yield "src/wl_app.c", "\n".join([what, '#include "wl_app.h"\n', app_table(app, names)])
+    yield "src/wl_app.c", "\n".join([what, '#include "wl_app.h"\n', app_table(app, names), _words(app, names)])
 
 
 def app_table(app: App, names: Sequence[str]) -> str:
@@ -60,6 +60,9 @@ def _header(application: Bundle | Cascade, app: App, includes: Sequence[str]) ->
         'extern "C" {',
         "#endif",
         "extern const struct wl_app wl_app;",
+        "",
+        "/** The word for an event. */",
+        "const char *wl_app_label(const struct wl_event *event);",
         "#ifdef __cplusplus",
         "}",
         "#endif",
@@ -67,6 +70,34 @@ def _header(application: Bundle | Cascade, app: App, includes: Sequence[str]) ->
         "#endif",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _words(app: App, names: Sequence[str]) -> str:
+    """What a network calls its answers, and what it says where it has none."""
+    rows = [
+        f"{{wl_{name}_labels, {c_quoted(one.spec.undecided)}, {c_quoted(one.spec.unusable)}}}"
+        for name, one in zip(names, app.networks, strict=True)
+    ]
+    return WORDS + c_table("words", "words", rows) + LABEL
+
+
+WORDS = """struct words {
+    const char *const *labels;
+    const char *undecided, *unusable;
+};
+
+"""
+
+LABEL = """
+const char *wl_app_label(const struct wl_event *event)
+{
+    const struct words *of = &words[event->network];
+
+    if (event->label == WL_UNDECIDED)
+        return of->undecided;
+    return event->label == WL_UNUSABLE ? of->unusable : of->labels[event->label];
+}
+"""
 
 
 def _tables(name: str, one: Network) -> Iterator[str]:

@@ -158,7 +158,9 @@ def environment(folder: Path) -> dict[str, str]:
     return {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
 
 
-def run_blocks(blocks: list[Block], folder: Path, environment: dict[str, str]) -> list[list[tuple[int, str]]]:
+def run_blocks(
+    blocks: list[Block], folder: Path, environment: dict[str, str], *, timeout_s: int = 600
+) -> list[list[tuple[int, str]]]:
     """Exit code and output of every command of every block."""
     commands = [shown.command for block in blocks for shown in block.shown]
     script = "\n".join(f"{command}\ncode=$?; echo; echo {MARKED} $code" for command in commands)
@@ -169,7 +171,7 @@ def run_blocks(blocks: list[Block], folder: Path, environment: dict[str, str]) -
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=600,
+        timeout=timeout_s,
     )
     parts = re.split(rf"^{MARKED} (\d+)\n", done.stdout, flags=re.MULTILINE)
     assert len(parts) == 2 * len(commands) + 1, done.stdout
