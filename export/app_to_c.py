@@ -26,7 +26,10 @@ def app_texts(application: Bundle | Cascade, names: Sequence[str]) -> Iterator[t
     app = app_of(application)
     yield "src/wl_app.h", _header(application, app, [f'#include "wl_{name}.h"' for name in names])
     what = c_note(application, f"the application {application.name}")
-    yield "src/wl_app.c", "\n".join([what, '#include "wl_app.h"\n', app_table(app, names), _words(app, names)])
+    yield (
+        "src/wl_app.c",
+        "\n".join([what, '#include "wl_app.h"\n', app_table(app, names), _words(app, names)]),
+    )
 
 
 def app_table(app: App, names: Sequence[str]) -> str:

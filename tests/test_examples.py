@@ -63,7 +63,7 @@ def test_the_cmake_example_says_what_run_says(application: Path, tmp_path: Path)
 def test_the_cmake_example_without_a_folder_says_what_it_wants(tmp_path: Path) -> None:
     if shutil.which("cmake") is None:
         pytest.skip("cmake: not installed: `apt install cmake`")
-    command = ["cmake", "-S", EXAMPLES / "cmake", "-B", tmp_path, "-DWL_MODEL=/nowhere"]
+    command = ["cmake", "-S", str(EXAMPLES / "cmake"), "-B", str(tmp_path), "-DWL_MODEL=/nowhere"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode != 0
     assert "wristlead export BUNDLE --c" in done.stderr
