@@ -49,12 +49,12 @@ def to_c(application: Bundle | Cascade, folder: Path) -> None:
 
 
 def _copy_core(folder: Path) -> None:
-    """Headers beside the sources: the Arduino tools look for them nowhere else; the link apart from both."""
-    for room, to in (("include", "src"), ("src", "src"), ("ports/link", "link")):
-        (folder / to).mkdir(parents=True, exist_ok=True)
+    """Headers beside the sources: the Arduino tools look for them nowhere else."""
+    (folder / "src").mkdir(parents=True)
+    for room in ("include", "src"):
         for path in sorted((FIRMWARE / room).glob("*.[ch]")):
             if path.name not in NOT_FOR_DEVICES:
-                shutil.copyfile(path, folder / to / path.name)
+                shutil.copyfile(path, folder / "src" / path.name)
 
 
 def _texts(application: Bundle | Cascade) -> Iterator[tuple[str, str]]:
@@ -73,6 +73,9 @@ def _texts(application: Bundle | Cascade) -> Iterator[tuple[str, str]]:
     if all(bundle.verdict for bundle in bundles):
         yield from app_texts(application, names)
         yield "link/wl_about.c", about_text(application, names)
+        yield from (
+            (f"link/{path.name}", path.read_text("ascii")) for path in (FIRMWARE / "ports/link").iterdir()
+        )
         includes.append("wl_app.h")
         checks.append(stream_check(application))
     yield "wl_vectors.h", "\n".join([*checks, _checked(names)])

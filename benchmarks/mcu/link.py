@@ -13,6 +13,7 @@ from benchmarks.mcu import hook, image
 from benchmarks.mcu.emulator import Emulator
 from benchmarks.mcu.image import PORT, ZIG, Image
 from benchmarks.mcu.targets import M4, Target
+from device_sim.app import app_of
 from device_sim.contract.bundle import Bundle
 from device_sim.contract.cascade import Cascade
 from device_sim.contract.errors import ContractError
@@ -41,6 +42,7 @@ def build(
     ticks_hz: int = CLOCK_HZ,
 ) -> Image:
     """A device that can be verified: what `wristlead export --c` hands out, on this board."""
+    app_of(application)  # a network that judges nothing has no stream
     written = folder / "c"
     to_c.to_c(application, written)
     (folder / "wl_ecg.h").write_text(_ecg_header(ecg().tolist()), encoding="ascii")

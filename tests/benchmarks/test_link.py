@@ -272,7 +272,12 @@ def test_an_emulated_board_on_a_pty_as_a_user_has_it(
     assert capsys.readouterr().out.count("every byte equal") == 2
 
 
-def test_an_image_has_no_place_in_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_bundle(bundle_of(InputKind.BEAT), tmp_path / "bundle")
+def test_what_cannot_be_linked_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle = bundle_of(InputKind.BEAT)
+    write_bundle(bundle, tmp_path / "bundle")
     assert main(["mcu", "link", str(tmp_path / "bundle"), "--out", str(tmp_path)]) == 2
     assert capsys.readouterr().err == f"{tmp_path}: expected a file in a folder that exists\n"
+    write_bundle(replace(bundle, verdict=None), tmp_path / "mute")
+    assert main(["mcu", "link", str(tmp_path / "mute"), "--out", str(tmp_path / "x.elf")]) == 2
+    assert capsys.readouterr().err.startswith(f"{bundle.name}: verdict: expected thresholds and scores")
+    assert not (tmp_path / "x.elf").exists()
