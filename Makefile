@@ -92,15 +92,18 @@ test: environment
 	$(call step,mypy --strict,$(VENV)/bin/mypy)
 	@echo "wristlead: make test passed"
 
-# A bundle without a baseline is held against its budget alone. Accuracy is measured anew where the recordings are.
+# A bundle without a baseline is held against its budget alone. Accuracy is measured anew where the recordings are,
+# network by network.
 gate: environment
 	@set -e; for manifest in models/*/manifest.json; do \
 	    name=$$(basename $$(dirname $$manifest)); more=; \
 	    [ ! -e budgets/$$name.json ] || more="--baseline budgets/$$name.json"; \
-	    if [ -n "$$WRISTLEAD_DATA" ]; then \
-	        $(VENV)/bin/wristlead measure models/$$name --out build/measured/$$name.json; \
-	        more="$$more --measured build/measured/$$name.json"; \
-	    fi; \
+	    for weights in $$(ls models/$$name/weights.bin models/$$name/*/weights.bin 2>/dev/null); do \
+	        [ -n "$$WRISTLEAD_DATA" ] || continue; \
+	        part=$$(dirname $$weights); out=build/measured/$$(echo $${part#models/} | tr / -).json; \
+	        $(VENV)/bin/wristlead measure $$part --out $$out; \
+	        more="$$more --measured $$out"; \
+	    done; \
 	    $(VENV)/bin/wristlead gate models/$$name --budget budgets/$$name.toml $$more; \
 	done
 

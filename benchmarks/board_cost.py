@@ -6,23 +6,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import drive
+from benchmarks.bundle_cost import windows_a_second
 from benchmarks.mcu import cycles, device
 from benchmarks.mcu.cycles import Interval
+from benchmarks.mcu.device import Application
 from benchmarks.mcu.emulator import Emulator
 from benchmarks.mcu.image import ZIG
 from benchmarks.mcu.targets import Memory, target
 from benchmarks.sheet import sheet
 from device_sim.contract.board import Board, read_board
 from device_sim.contract.bundle import Bundle
+from device_sim.contract.cascade import Cascade, bundles_of
 from device_sim.contract.errors import ContractError
 from device_sim.contract.inputs import InputKind
 
 BOARDS = Path(__file__).resolve().parent / "boards"
-STREAM_S = 12.0  # the first image is whole after 7.4 s
 LAG_COLUMNS = 39  # a column is complete that many hops after its centre (front-end.md)
 COLUMN_S = 1 / 16
-# A beat: half its window, then its next beat at most 2 s later, and the detector's own wait.
-BEAT_DELAY_S = (0.4, 2.0 + 1.1)
+BEAT_DELAY_S = (
+    2.9 - 0.5,
+    3.5 - 0.5,
+)  # after a beat's window, half a second after its R peak (wl_stream_push)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,37 +81,42 @@ def memory_of(board: Board) -> Memory:
 
 
 def measure(
-    bundles: Sequence[Bundle],
+    applications: Sequence[Application],
     board: Board,
     *,
     heart_rate_bpm: float = 70.0,
     rate_hz: int = device.RATE_HZ,
     compiler: str = ZIG,
 ) -> BoardCost:
-    """Counts a stretch of ECG on the core and turns it into cycles; each bundle has a run of its own."""
+    """Counts a stretch of ECG on the core and turns it into cycles; each application has a run of its own."""
     model = cycles.model_of(board.core)
     sizes, networks = [], []
     stages: dict[str, Interval] = {}
-    for bundle in bundles:
+    for application in applications:
         with tempfile.TemporaryDirectory() as folder:
-            built = device.build(bundle, Path(folder), target(board.core), compiler=compiler, rate_hz=rate_hz)
+            built = device.build(
+                application, Path(folder), target(board.core), compiler=compiler, rate_hz=rate_hz
+            )
             emulator = Emulator(built)
-            stream = device.run(built, drive.ecg(rate_hz, STREAM_S, heart_rate_bpm), emulator)
+            stream = device.run(
+                built, application, drive.ecg(rate_hz, _stream_s(rate_hz), heart_rate_bpm), emulator
+            )
         regions = cycles.histograms(emulator)
         spent = {
             stage: cycles.cycles(regions[k], model) + cycles.stalls(regions[k], board.flash)
-            for k, stage in enumerate(device.STAGES)
-            if k and k in regions
+            for k, stage in device.stages_of(application).items()
+            if k in regions
         }
-        networks.append(
+        networks += [
             NetworkCost(
                 name=bundle.name,
-                window=spent.pop("network").times(1 / max(stream.n_windows, 1)),
-                windows_a_second=_windows_a_second(bundle, heart_rate_bpm),
-                algorithmic_s=_algorithmic_s(bundle),
+                window=spent.pop(bundle.name).times(1 / max(stream.n_windows[bundle.name], 1)),
+                windows_a_second=windows_a_second(bundle, heart_rate_bpm),
+                algorithmic_s=_algorithmic_s(bundle, application),
             )
-        )
-        for stage, cost in spent.items():  # what two bundles share is there once: the dearer run of it
+            for bundle in bundles_of(application)
+        ]
+        for stage, cost in spent.items():  # what two applications share is there once: the dearer run of it
             a_second = cost.times(1 / stream.seconds)
             if stage not in stages or a_second.high > stages[stage].high:
                 stages[stage] = a_second
@@ -121,17 +130,21 @@ def measure(
     )
 
 
-def _windows_a_second(bundle: Bundle, heart_rate_bpm: float) -> float:
-    if bundle.input is InputKind.BEAT:
-        return heart_rate_bpm / 60
-    return bundle.window.rate_hz / bundle.window.hop_samples
+def _stream_s(rate_hz: int) -> float:
+    """As long as fits the image's memory, a minute at most: a beat behind a gate comes 7 s after its peak."""
+    return min(60.0, drive.MAX_SAMPLES / rate_hz)
 
 
-def _algorithmic_s(bundle: Bundle) -> tuple[float, float]:
+def _algorithmic_s(bundle: Bundle, application: Application) -> tuple[float, float]:
     """Delay that no faster core shortens."""
-    if bundle.input is InputKind.IMAGE:
-        return (LAG_COLUMNS * COLUMN_S, LAG_COLUMNS * COLUMN_S)
-    return BEAT_DELAY_S if bundle.input is InputKind.BEAT else (14 / 128, 14 / 128)
+    lag_s = LAG_COLUMNS * COLUMN_S
+    if bundle.input is not InputKind.BEAT:
+        return (lag_s, lag_s)
+    if not isinstance(application, Cascade):
+        return BEAT_DELAY_S
+    hop_s = application.quality.window.hop_us / 1e6  # the first window around a beat ends within one
+    n_windows = application.gate.windows
+    return ((n_windows - 1) * hop_s + lag_s, n_windows * hop_s + lag_s)
 
 
 def text(cost: BoardCost, battery_mah: float) -> str:

@@ -56,7 +56,7 @@ def read_budget(path: Path) -> BudgetFile:
     tolerance = _numbers(top, "tolerance_percent")
     top.done()
     for name, percent in tolerance.items():
-        if percent < 0 or not (name in LIMITED or name in accuracy or name == "layers"):
+        if percent < 0 or not (name.split("/")[-1] in LIMITED or name in accuracy or name == "layers"):
             raise ContractError(
                 f"{path}: tolerance_percent: expected at least 0 for one of {', '.join(LIMITED)}, layers "
                 f"or an accuracy, got {name!r} = {percent:g}"
@@ -68,7 +68,7 @@ def read_budget(path: Path) -> BudgetFile:
 
 
 def _known(name: str, where: str) -> str:
-    if name not in LIMITED:
+    if name.removeprefix("quality/").removeprefix("beat/") not in LIMITED:
         raise ContractError(f"{where}: expected one of {', '.join(LIMITED)}, got {name[:40]!r}")
     return name
 

@@ -1,4 +1,4 @@
-"""Holds what a bundle costs against its budget and against what it cost before."""
+"""Holds what a bundle or a cascade costs against its budget and against what it cost before."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,9 +6,10 @@ from enum import StrEnum
 
 from benchmarks.baseline import Baseline
 from benchmarks.budget_file import BudgetFile
-from benchmarks.bundle_cost import BundleCost
-from device_sim.contract.bundle import Bundle
+from benchmarks.bundle_cost import BundleCost, named
+from benchmarks.mcu.device import Application
 from device_sim.contract.errors import ContractError
+from device_sim.contract.manifest import graph_sha256
 from device_sim.contract.metrics import Metrics
 
 MEASURED, FROM_CARD = "re-measured", "not re-measured"
@@ -80,7 +81,7 @@ class Row:
 class Judgement:
     """All rows of one bundle."""
 
-    bundle: str
+    bundle: str  # or cascade
     digest: str
     rows: tuple[Row, ...]
 
@@ -94,15 +95,15 @@ class Judgement:
 
 
 def judge(
-    bundle: Bundle,
+    application: Application,
     costs: Sequence[BundleCost],
     budget: BudgetFile,
     baseline: Baseline | None,
-    remeasured: Metrics | None = None,
+    remeasured: Sequence[Metrics] = (),
 ) -> Judgement:
     """Rows for every metric of every core, and for every figure of accuracy."""
     if baseline is not None:
-        check_comparable(bundle, costs, baseline)
+        check_comparable(application.name, costs, baseline)
     before = baseline.metrics if baseline else {}
     rows = [
         Row(
@@ -112,7 +113,7 @@ def judge(
             baseline=before.get(f"{cost.target}/{metric.name}"),
             limit=budget.limits[cost.target].get(metric.name),
             tolerance_percent=budget.tolerance_percent.get(
-                "layers" if metric.name.startswith("layer ") else metric.name, 0
+                "layers" if "layer " in metric.name else metric.name, 0
             ),
             about=metric.about,
         )
@@ -120,8 +121,7 @@ def judge(
         for metric in cost.metrics()
     ]
     _expect_every_limit(budget, rows)
-    fresh = figures_of(remeasured)
-    figures = figures_of(bundle.metrics) | fresh
+    figures, fresh = figures_of(application, remeasured)
     for name, value in figures.items():
         rows.append(
             Row(
@@ -139,18 +139,29 @@ def judge(
     if absent:
         known = ", ".join(figures) or "none"
         raise ContractError(f"accuracy: {absent[0]!r}: expected a figure of the bundle, it has: {known}")
-    return Judgement(bundle=bundle.name, digest=bundle.digest, rows=tuple(rows))
+    return Judgement(bundle=application.name, digest=application.digest, rows=tuple(rows))
 
 
-def figures_of(metrics: Metrics | None) -> dict[str, float]:
-    """Of the integers, by what was measured where."""
-    return {f"{one.name} on {one.on}": one.int8_value for one in metrics.figures} if metrics else {}
+def figures_of(
+    application: Application, remeasured: Sequence[Metrics]
+) -> tuple[dict[str, float], frozenset[str]]:
+    """What the integers are worth, by what was measured where; and which of these figures are of now."""
+    figures: dict[str, float] = {}
+    fresh: set[str] = set()
+    for before, bundle in named(application).items():
+        graph = graph_sha256(bundle.graph)
+        for is_fresh, metrics in ((False, bundle.metrics), *((True, one) for one in remeasured)):
+            if metrics is not None and metrics.graph_sha256 == graph:
+                found = {f"{before}{one.name} on {one.on}": one.int8_value for one in metrics.figures}
+                figures |= found
+                fresh |= set(found) if is_fresh else set()
+    return figures, frozenset(fresh)
 
 
-def check_comparable(bundle: Bundle, costs: Sequence[BundleCost], baseline: Baseline) -> None:
+def check_comparable(name: str, costs: Sequence[BundleCost], baseline: Baseline) -> None:
     """Another bundle's numbers, or another compiler's, say nothing."""
-    if baseline.bundle != bundle.name:
-        raise ContractError(f"baseline: expected one of {bundle.name!r}, got one of {baseline.bundle!r}")
+    if baseline.bundle != name:
+        raise ContractError(f"baseline: expected one of {name!r}, got one of {baseline.bundle!r}")
     for cost in costs:
         for tool, found in cost.tools.items():
             if baseline.tools.get(tool) != found:

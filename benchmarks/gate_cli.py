@@ -10,9 +10,10 @@ from benchmarks.baseline import Baseline, read_baseline
 from benchmarks.budget_file import read_budget
 from benchmarks.bundle_cost import BundleCost
 from benchmarks.gate import Judgement
+from benchmarks.mcu.device import Application
 from benchmarks.mcu.image import COMPILERS, ZIG
 from benchmarks.mcu.targets import target
-from device_sim.contract.bundle import Bundle, read_bundle
+from device_sim.contract.cascade import bundles_of, read_application
 from device_sim.contract.errors import ContractError, DigestError
 from device_sim.contract.fields import parse
 from device_sim.contract.manifest import graph_sha256
@@ -29,11 +30,13 @@ Exit code: 0 kept, 1 a metric is over its budget or behind its baseline, 2 the r
 def main(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     _check(args)
-    bundle, budget = read_bundle(args.bundle), read_budget(args.budget)
+    application, budget = read_application(args.bundle), read_budget(args.budget)
     before = _baseline(args)
-    remeasured = _remeasured(args.measured, bundle) if args.measured else None
-    costs = [bundle_cost.measure(bundle, target(core), compiler=args.compiler) for core in budget.targets]
-    judgement = gate.judge(bundle, costs, budget, before, remeasured)
+    remeasured = [_remeasured(path, application) for path in args.measured]
+    costs = [
+        bundle_cost.measure(application, target(core), compiler=args.compiler) for core in budget.targets
+    ]
+    judgement = gate.judge(application, costs, budget, before, remeasured)
     _say(judgement, args)
     return _update(judgement, costs, before, args) if args.update else int(bool(judgement.broken))
 
@@ -50,7 +53,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--budget", type=Path, required=True, metavar="FILE", help="TOML: limits by core")
     parser.add_argument("--baseline", type=Path, metavar="FILE", help="JSON: what it cost when last agreed")
     parser.add_argument(
-        "--measured", type=Path, metavar="FILE", help="JSON: figures measured now, with the graph's hash"
+        "--measured",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="JSON: figures measured now (wristlead measure), bound to a graph's hash; once for each network",
     )
     parser.add_argument("--compiler", choices=COMPILERS, default=ZIG, help=f"default: {ZIG}")
     group = parser.add_argument_group("the baseline")
@@ -82,17 +90,16 @@ def _baseline(args: argparse.Namespace) -> Baseline | None:
     return read_baseline(args.baseline)
 
 
-def _remeasured(path: Path, bundle: Bundle) -> Metrics:
-    """Figures of exactly this graph."""
+def _remeasured(path: Path, application: Application) -> Metrics:
+    """Figures of exactly one of its graphs."""
     try:
         metrics = metrics_from_json(parse(path.read_bytes(), str(path)))
     except OSError as error:
         raise ContractError(f"{path}: expected measured figures, found none ({error.strerror})") from None
-    found = graph_sha256(bundle.graph)
-    if metrics.graph_sha256 != found:
-        raise DigestError(
-            f"{path}: graph_sha256: expected {found[:12]}.. (this bundle), got {metrics.graph_sha256[:12]}.."
-        )
+    graphs = {graph_sha256(bundle.graph): bundle.name for bundle in bundles_of(application)}
+    if metrics.graph_sha256 not in graphs:
+        known = ", ".join(f"{digest[:12]}.. ({name})" for digest, name in graphs.items())
+        raise DigestError(f"{path}: graph_sha256: expected {known}, got {metrics.graph_sha256[:12]}..")
     return metrics
 
 

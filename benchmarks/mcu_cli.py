@@ -13,8 +13,7 @@ from benchmarks.mcu.image import COMPILERS, ZIG
 from benchmarks.mcu.serve import serve
 from benchmarks.mcu.targets import target
 from benchmarks.sheet import sheet
-from device_sim.contract.bundle import read_bundle
-from device_sim.contract.cascade import read_application
+from device_sim.contract.cascade import bundles_of, read_application
 from device_sim.contract.errors import ContractError
 from device_sim.link_serve import KINDS, open_stand
 from device_sim.options import OneLineParser
@@ -94,24 +93,26 @@ def _boards() -> int:
 
 def _build(args: argparse.Namespace) -> int:
     _check_out(args.out)
-    board, bundle = board_cost.board_named(args.board), read_bundle(args.bundle)
+    board, application = board_cost.board_named(args.board), read_application(args.bundle)
     if not board.core:
         raise ContractError(f"{board.name}: no compiler here builds for its cores")
     core = target(board.core)
     with tempfile.TemporaryDirectory() as folder:
         if not core.is_mcu:
-            library = device.build_library(bundle, Path(folder), core, compiler=args.compiler)
-            print(f"{bundle.name} for {board.name}: a shared library of {library.stat().st_size:,} bytes")
+            library = device.build_library(application, Path(folder), core, compiler=args.compiler)
+            print(
+                f"{application.name} for {board.name}: a shared library of {library.stat().st_size:,} bytes"
+            )
             _keep(library, args.out)
             return 0
         built = device.build(
-            bundle,
+            application,
             Path(folder),
             core,
             compiler=args.compiler,
             memory=board_cost.memory_of(board),
         )
-        stack = device.stack_bytes(bundle, Path(folder), core, compiler=args.compiler)
+        stack = device.stack_bytes(application, Path(folder), core, compiler=args.compiler)
         print(device.sizes_text(built, device.sizes_of(built, stack), board.name))
         _keep(built.path, args.out)
     return 0
@@ -129,10 +130,10 @@ def _keep(path: Path, out: Path | None) -> None:
 
 
 def _cost(args: argparse.Namespace) -> int:
-    board, bundles = board_cost.board_named(args.board), [read_bundle(path) for path in args.bundle]
+    board, parts = board_cost.board_named(args.board), [read_application(path) for path in args.bundle]
     if not 20 <= args.heart_rate <= 250 or args.battery <= 0:
         raise ContractError("wristlead mcu cost: expected 20..250 beats a minute and a battery above 0 mAh")
-    cost = board_cost.measure(bundles, board, heart_rate_bpm=args.heart_rate, compiler=args.compiler)
+    cost = board_cost.measure(parts, board, heart_rate_bpm=args.heart_rate, compiler=args.compiler)
     print(board_cost.text(cost, args.battery))
     return 0
 
@@ -158,6 +159,7 @@ def _link(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    results = check.check(read_bundle(args.bundle), compiler=args.compiler)
+    parts = bundles_of(read_application(args.bundle))
+    results = [one for part in parts for one in check.check(part, compiler=args.compiler)]
     print(check.text(results))
     return 0 if all(result.passed is not False for result in results) else 1

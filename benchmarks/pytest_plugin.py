@@ -16,7 +16,7 @@ from benchmarks.mcu import image
 from benchmarks.mcu.emulator import Emulator
 from benchmarks.mcu.image import PORT, ZIG, Image, plain
 from benchmarks.mcu.targets import target as target_named
-from device_sim.contract.bundle import read_bundle
+from device_sim.contract.cascade import read_application
 from device_sim.contract.errors import BudgetExceeded, ContractError
 
 MAX_INSTRUCTIONS = 2_000_000_000
@@ -80,7 +80,7 @@ class Budgeter:
 
     def bundle(self, folder: Path, *, target: str = "cortex-m4", compiler: str = ZIG) -> dict[str, int]:
         """What `wristlead gate` measures, by its names."""
-        cost = bundle_cost.measure(read_bundle(folder), target_named(target), compiler=compiler)
+        cost = bundle_cost.measure(read_application(folder), target_named(target), compiler=compiler)
         return {metric.name: metric.value for metric in cost.metrics()}
 
 

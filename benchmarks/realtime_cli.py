@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,8 +13,10 @@ from benchmarks.realtime import Work, play
 from benchmarks.realtime_dues import asked_of
 from device_sim import options
 from device_sim.contract.bundle import Bundle
+from device_sim.contract.cascade import bundles_of, read_application
 from device_sim.contract.errors import ContractError
-from device_sim.pipeline import open_bundle, verdict_of
+from device_sim.fingerprint import check_frontend
+from device_sim.pipeline import verdict_of
 
 RING_SAMPLES = 256
 DEADLINE_MS = 1000.0  # a stride: the next verdict is due
@@ -46,11 +47,12 @@ def main(argv: Sequence[str]) -> int:
     budget = read_budget(args.budget).realtime if args.budget else {}
     asking = _asking(args)
     source = options.source_of(args)
-    with ExitStack() as stack:
-        opened = [stack.enter_context(open_bundle(path)) for path in args.bundle]
-        asked = asked_of(source, opened, args.seconds)
-        bundles = [one.bundle for one in opened]
-    cost = board_cost.measure(bundles, board, compiler=args.compiler, rate_hz=source.rate_hz)
+    applications = [read_application(path) for path in args.bundle]
+    bundles = [bundle for one in applications for bundle in bundles_of(one)]
+    cost = board_cost.measure(applications, board, compiler=args.compiler, rate_hz=source.rate_hz)
+    for bundle in bundles:
+        check_frontend(bundle)
+    asked = asked_of(source, applications, args.seconds)
     played = play(
         asked.dues,
         work_of(cost, bundles, source.rate_hz, asking.end),

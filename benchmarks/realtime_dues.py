@@ -5,13 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.mcu.device import Application
 from benchmarks.realtime import PORTION, Due
+from device_sim.app import app_of
 from device_sim.contract.bundle import Bundle
+from device_sim.contract.cascade import bundles_of
 from device_sim.contract.errors import ContractError
-from device_sim.frontend import NOTHING, Columns, Flag, FrontEnd
-from device_sim.pipeline import OpenBundle
+from device_sim.frontend import NOTHING, Flag
 from device_sim.replay import limited
 from device_sim.sources import Chunk, Samples, Source, split
+from device_sim.stream import CoreStream, Table
+from device_sim.verdict import By, Verdict
 
 US = 1e-6
 
@@ -24,28 +28,34 @@ class Asked:
     dues: tuple[Due, ...]
 
 
-def asked_of(source: Source, opened: Sequence[OpenBundle], seconds: float | None) -> Asked:
+def asked_of(source: Source, applications: Sequence[Application], seconds: float | None) -> Asked:
     """Portion by portion, as a device takes them; what only the end of a recording gives is not asked."""
-    front_end = FrontEnd(
-        rate_hz=source.rate_hz, uv_per_count=source.uv_per_count, rails_counts=source.rails_counts
-    )
-    pipelines = [one.pipeline(delay_us=front_end.delay_us) for one in opened]
-    lengths_us = [length_us(one.bundle) for one in opened]
+    streams = [
+        CoreStream(
+            Table(app_of(one)),
+            rate_hz=source.rate_hz,
+            uv_per_count=source.uv_per_count,
+            rails_counts=source.rails_counts,
+        )
+        for one in applications
+    ]
+    bundles = [bundle for one in applications for bundle in bundles_of(one)]
+    places = {bundle.digest: (k, length_us(bundle)) for k, bundle in enumerate(bundles)}
     n_max = None if seconds is None else max(1, round(seconds * source.rate_hz))
     dues, n_samples = [], 0
-    for end, columns in _portions(limited(source, n_max), front_end):
+    for end, said in _portions(limited(source, n_max), streams):
         n_samples = end
-        for k, pipeline in enumerate(pipelines):
-            dues += [
+        for verdict in said:
+            network, us = places[verdict.bundle_digest]
+            dues.append(
                 Due(
-                    network=k,
+                    network=network,
                     index=end - 1,
                     begin_s=verdict.t0_us * US,
-                    end_s=(verdict.t0_us + lengths_us[k]) * US,
-                    is_run=not verdict.by_rule,
+                    end_s=(verdict.t0_us + us) * US,
+                    is_run=verdict.by is By.NETWORK,
                 )
-                for verdict in pipeline.push(columns)
-            ]
+            )
     if n_samples < PORTION:
         raise ContractError(f"{source.name}: expected at least {PORTION} samples, got {n_samples}")
     return Asked(n_samples=n_samples, dues=tuple(dues))
@@ -55,15 +65,17 @@ def length_us(bundle: Bundle) -> int:
     return bundle.window.length_samples * 1_000_000 // bundle.window.rate_hz
 
 
-def _portions(chunks: Iterable[Chunk], front_end: FrontEnd) -> Iterator[tuple[int, Columns]]:
-    """Index after each portion, and its columns; a gap is held, as the device does when it has ended."""
-    last, line = 0, NOTHING
+def _portions(chunks: Iterable[Chunk], streams: Sequence[CoreStream]) -> Iterator[tuple[int, list[Verdict]]]:
+    """Index after each portion, and what it completes; a gap is held once it has ended, as on the device."""
+    last = 0
     for chunk in chunks:
-        end = chunk.first_index + chunk.n_samples
         if isinstance(chunk, Samples):
             line = Flag.LEAD_OFF if chunk.lead_off else NOTHING
             for part in split(chunk, PORTION):
                 last = int(part.counts_i32[-1])
-                yield part.first_index + part.n_samples, front_end.push(part.counts_i32, line=line)
+                said = [one for stream in streams for one in stream.push(part.counts_i32, line=line)]
+                yield part.first_index + part.n_samples, said
         else:
-            yield end, front_end.push(np.full(chunk.n_samples, last, np.int32), line=Flag.GAP)
+            held = np.full(chunk.n_samples, last, np.int32)
+            said = [one for stream in streams for one in stream.push(held, line=Flag.GAP)]
+            yield chunk.first_index + chunk.n_samples, said

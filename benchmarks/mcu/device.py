@@ -1,4 +1,4 @@
-"""The image of a whole device with one bundle: its sizes by section and object, what a stream costs."""
+"""The image of a whole device with its application: sizes by section and object, what a stream costs."""
 
 import re
 import struct
@@ -16,35 +16,34 @@ from benchmarks.mcu.emulator import LIBRARY, Emulator
 from benchmarks.mcu.image import ZIG, Image, Symbol, plain
 from benchmarks.mcu.targets import Memory, Target
 from benchmarks.sheet import number, sheet
+from device_sim.app import app_of
 from device_sim.contract.bundle import Bundle
+from device_sim.contract.cascade import Cascade, bundles_of
 from device_sim.contract.errors import ContractError
-from device_sim.contract.inputs import HOP_SAMPLES, InputKind, Part, parts_of
+from device_sim.judged import judged_of
+from device_sim.stream import CoreStream, Table
 from export import to_c
 
+Application = Bundle | Cascade
+
 RATE_HZ = 256
-BEAT_SAMPLES = 512  # of the ring: enough where no beat waits for the quality of its signal
+PORTION = 16  # of device_main.c
+BEATS_ALONE, BEATS_OF_A_GATE = (
+    512,
+    1024,
+)  # WL_BEAT_SAMPLES: a beat behind a gate waits for its signal's quality
 STACK_S, STACK_BPM = 12.0, 200.0  # long enough for windows of every kind
 MAX_INSTRUCTIONS = 20_000_000_000
-STAGES = ("harness", "front end", "beats", "network", "wire")  # enum region of device_main.c
-HARNESS = {
-    "wl_job",
-    "wl_result",
-    "wl_mark",
-    "wl_halt",
-    "main",
-    "reset",
-    "vectors",
-    "look",
-    "finish",
-    "judge",
-    "begin",
-}
-PLACES = {Part.IMAGE: "WL_IMAGE_IN", Part.SHAPE: "WL_SHAPE_IN", Part.RR: "WL_RR_IN", Part.ROW: "WL_ROW_IN"}
+FRONT_END, WINDOWS, WIRE = "front end", "windows", "wire"
+FIRST_NETWORK, N_NETWORKS = 3, 2  # enum region of device_main.c, WL_NETWORKS
+HARNESS = {"wl_job", "wl_result", "wl_mark", "wl_halt", "main", "reset", "vectors", "take"}
 KERNELS = {"conv.c", "dense.c", "pool.c", "elementwise.c", "graph.c"}
 BEAT_FILES = {"qrs.c", "beat_window.c"}
-MODEL = re.compile(r"op\d+_|ops$|wl_model")
-RAM_OBJECTS = {"arena": "arena", "fe": "front end", "image": "image ring", "ring": "beat ring"}
-RAM_OBJECTS |= dict.fromkeys(("frame", "heard", "wire", "sent", "sequence"), "wire")
+STREAM_FILES = {"stream.c", "app.c", "judge.c", "gate.c"}
+MODEL = re.compile(r"op\d+_|ops$|networks$|gate$|wl_(model|quality|beat|app)|(model|quality|beat)_\w+$")
+RAM_OBJECTS = {"arena": "arena and judges", "stream": "front end, rings, beats", "events": "events"}
+RAM_OBJECTS |= dict.fromkeys(("frame", "heard", "wire", "sent", "sequence"), WIRE)
+ON_THE_WIRE = {"report", "pass_on"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,18 +71,29 @@ class Stream:
     """What a stretch of ECG cost, stage by stage."""
 
     seconds: float
-    n_windows: int
-    n_beats: int
-    by_stage: Mapping[str, int]  # instructions, all of it
+    n_windows: Mapping[str, int]  # by network: how many it was asked of
+    by_stage: Mapping[str, int]  # instructions, all of it but the harness
     stack_bytes: int
 
     @property
     def per_second(self) -> float:
-        return sum(n for stage, n in self.by_stage.items() if stage != "harness") / self.seconds
+        return sum(self.by_stage.values()) / self.seconds
+
+
+def is_whole(application: Application) -> bool:
+    """Whether there is a device to build: numbers that nobody judges make no events."""
+    return all(one.verdict is not None for one in bundles_of(application))
+
+
+def stages_of(application: Application) -> dict[int, str]:
+    """Regions of device_main.c by what a person calls them; the harness has none."""
+    names = [one.name for one in bundles_of(application)]
+    networks = {FIRST_NETWORK + k: name for k, name in enumerate(names)}
+    return {1: FRONT_END, 2: WINDOWS, **networks, FIRST_NETWORK + N_NETWORKS: WIRE}
 
 
 def build(
-    bundle: Bundle,
+    application: Application,
     folder: Path,
     target: Target,
     *,
@@ -91,41 +101,51 @@ def build(
     memory: Memory | None = None,
     rate_hz: int = RATE_HZ,
 ) -> Image:
-    """Front end, network and what feeds it; built for one input rate."""
-    network = model.network_of(bundle, folder)
+    """Front end, networks and all between; built for one input rate."""
+    app_of(application)  # what no device can run is refused before a compiler says it in its words
+    networks = model.generated(application, folder)
+    n_beats = BEATS_OF_A_GATE if isinstance(application, Cascade) else BEATS_ALONE
     return image.build(
-        [*sorted((to_c.FIRMWARE / "src").glob("*.c")), network, *image.port_sources("device_main.c")],
+        [*sorted((to_c.FIRMWARE / "src").glob("*.c")), *networks, *image.port_sources("device_main.c")],
         folder / f"device-{target.name}-{compiler}.elf",
         target=target,
         compiler=compiler,
         memory=memory,
-        defines=(f"WL_RATE_HZ={rate_hz}", f"WL_BEAT_SAMPLES={BEAT_SAMPLES}", *feeding(bundle)),
+        defines=(f"WL_RATE_HZ={rate_hz}", f"WL_BEAT_SAMPLES={n_beats}", "WL_METERED"),
         includes=(folder, *image.INCLUDES),
     )
 
 
-def feeding(bundle: Bundle) -> tuple[str, ...]:
-    """What device_main.c has to know of the bundle's input."""
-    parts = parts_of(bundle.input, bundle.graph)
-    places = [f"{PLACES[parts[name]]}=WL_MODEL_IN{k}" for k, name in enumerate(bundle.graph.inputs)]
-    hop = bundle.window.hop_samples
-    return (*places, f"WL_WINDOW_HOP={hop // HOP_SAMPLES if bundle.input is InputKind.IMAGE else hop}")
-
-
-def run(of: Image, played: Drive, emulator: Emulator | None = None) -> Stream:
+def run(of: Image, application: Application, played: Drive, emulator: Emulator | None = None) -> Stream:
     """A stretch of ECG from the first sample on."""
     emulator = emulator or Emulator(of)
     emulator.run(jobs={"wl_job": played.job()}, max_instructions=MAX_INSTRUCTIONS)
-    status, n_columns, _, n_beats, n_windows = struct.unpack("<5I", emulator.read("wl_result")[:20])
+    status, n_columns, _, _, _, *n_asked, fnv = struct.unpack("<8I", emulator.read("wl_result"))
     if status or not n_columns:
         raise ContractError(f"{of.path.name}: the core refused {played.name}: status {status}")
+    if fnv != hash_here(application, played):
+        raise ContractError(f"{of.path.name}: {of.target.name} and this machine give different verdicts")
     return Stream(
         seconds=played.counts_i32.size / played.rate_hz,
-        n_windows=n_windows,
-        n_beats=n_beats,
-        by_stage={stage: emulator.regions[k] for k, stage in enumerate(STAGES) if emulator.regions[k]},
+        n_windows=dict(zip((one.name for one in bundles_of(application)), n_asked, strict=False)),
+        by_stage={stage: emulator.regions[k] for k, stage in stages_of(application).items()},
         stack_bytes=emulator.stack_bytes,
     )
+
+
+def hash_here(application: Application, played: Drive) -> int:
+    """The same samples through the core of this machine: FNV-1a over what each verdict is on the wire."""
+    stream = CoreStream(
+        Table(app_of(application)),
+        rate_hz=played.rate_hz,
+        uv_per_count=played.uv_per_count,
+        rails_counts=played.rails_counts,
+    )
+    of = {bundle.digest: bundle for bundle in bundles_of(application)}
+    fnv = drive.FNV_START
+    for verdict in stream.push(played.counts_i32[: played.counts_i32.size // PORTION * PORTION]):
+        fnv = drive.fnv_1a(fnv, judged_of(verdict, of[verdict.bundle_digest]).pack())
+    return fnv
 
 
 def ecg(seconds: float, heart_rate_bpm: float = 70.0) -> Drive:
@@ -139,7 +159,7 @@ def together(parts: Sequence[Sizes]) -> Sizes:
     def joined(objects: Sequence[Mapping[str, int]]) -> dict[str, int]:
         names = dict.fromkeys(name for of in objects for name in of)
         return {
-            name: (sum if name in ("model", "arena") else max)(of.get(name, 0) for of in objects)
+            name: (sum if name in ("model", "arena and judges") else max)(of.get(name, 0) for of in objects)
             for name in names
         }
 
@@ -182,14 +202,16 @@ def _object_of(symbol: Symbol, homes: Mapping[str, str]) -> str:
     if MODEL.match(name):
         return "model"
     if not symbol.in_flash:
-        return RAM_OBJECTS.get(name, "beat state")
+        return RAM_OBJECTS.get(name, "other")
     home = symbol.source or homes.get(name, "")
     if home in KERNELS:
         return "kernels"
     if home in BEAT_FILES:
         return "beats"
-    if home == "codec.c":
-        return "wire"
+    if home in STREAM_FILES:
+        return "windows, verdicts"
+    if home == "codec.c" or name in ON_THE_WIRE:
+        return WIRE
     return "front end" if symbol.is_code else "tables"
 
 
@@ -203,17 +225,18 @@ def _homes() -> Mapping[str, str]:
     return found
 
 
-def stack_bytes(bundle: Bundle, folder: Path, core: Target, *, compiler: str = ZIG) -> int | None:
+def stack_bytes(application: Application, folder: Path, core: Target, *, compiler: str = ZIG) -> int | None:
     """By painting, on the emulated core; None where no emulator of this route has the core."""
     if core.unicorn_cpu is None:
         return None
-    return run(build(bundle, folder, core, compiler=compiler), ecg(STACK_S, STACK_BPM)).stack_bytes
+    built = build(application, folder, core, compiler=compiler)
+    return run(built, application, ecg(STACK_S, STACK_BPM)).stack_bytes
 
 
-def build_library(bundle: Bundle, folder: Path, core: Target, *, compiler: str = ZIG) -> Path:
+def build_library(application: Application, folder: Path, core: Target, *, compiler: str = ZIG) -> Path:
     """The same sources as a shared library, for boards that run Linux."""
     source, out = folder / "c", folder / f"libwl_model-{core.name}.so"
-    to_c.to_c(bundle, source)
+    to_c.to_c(application, source)
     flags = ("-std=c99", "-O2", "-shared", "-fPIC", "-Wl,-s", f"-I{source / 'src'}")
     files = sorted(map(str, (source / "src").glob("*.c")))
     command = [*image.compile_command(core, compiler), *flags, *files, "-o", str(out)]

@@ -23,7 +23,7 @@ COMPILERS = (ZIG, GCC)  # the pinned one, and a second witness
 
 FLAGS = (
     "-std=c99", "-O2", "-fomit-frame-pointer", "-ffunction-sections", "-fdata-sections",
-    "-Wall", "-Wextra", "-Werror",
+    "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-Wall", "-Wextra", "-Werror",
 )  # fmt: skip
 LINK_FLAGS = ("-Wl,--gc-sections", "-Wl,-e,reset")
 # -fhosted: a freestanding target would turn memcpy of a word into a call to a byte loop.

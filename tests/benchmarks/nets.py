@@ -8,7 +8,9 @@ from device_sim.contract.graph import Graph
 from device_sim.contract.inputs import InputKind
 from device_sim.contract.labels import Labels
 from device_sim.contract.operators import Activation, Concat, Operator
+from device_sim.contract.verdict import Question, VerdictSpec
 from device_sim.contract.window import WindowSpec
+from device_sim.fingerprint import frontend_sha256
 from tests.golden.networks import Sketch, graphs
 
 
@@ -20,6 +22,15 @@ def bundle_of(graph: Graph) -> Bundle:
         labels=Labels(("normal", "other")),
         graph=graph,
     )
+
+
+def judged(bundle: Bundle) -> Bundle:
+    """With a threshold for its one output: then there is a device to build."""
+    question = Question(
+        output=bundle.graph.outputs[0], accept_q8=1, reject_q8=0, score_q15=tuple(range(0, 32768, 128))
+    )
+    verdict = VerdictSpec(questions=(question,), undecided="unsure", unusable="unusable")
+    return replace(bundle, verdict=verdict, frontend_sha256=frontend_sha256(bundle.input))
 
 
 def every_network() -> Graph:

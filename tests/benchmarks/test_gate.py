@@ -11,15 +11,18 @@ import pytest
 
 from benchmarks import bundle_cost
 from benchmarks.bundle_cost import BundleCost
+from benchmarks.gate import figures_of
 from benchmarks.mcu.model import Layer, Run
 from benchmarks.mcu.targets import M4, Target
 from device_sim.__main__ import main
 from device_sim.contract.bundle import Bundle, write_bundle
+from device_sim.contract.cascade import write_cascade
 from device_sim.contract.manifest import graph_sha256
 from device_sim.contract.metrics import Figure, Metrics
 from device_sim.contract.operators import Activation
 from export import to_c
-from tests.benchmarks.nets import bundle_of
+from tests.benchmarks.nets import bundle_of, judged
+from tests.device_sim.bundles import cascade_of
 from tests.golden.networks import Sketch
 
 BUDGET = """
@@ -39,7 +42,9 @@ def beat_bundle(n_hidden: int = 6) -> Bundle:
     hidden = s.dense(s.reshape(x, 31 * 8), n_hidden, activation=Activation.RELU)
     graph = s.graph(s.dense(hidden, 1))
     figure = Figure(name="AUC", on="external-dev", float_value=0.95, int8_value=0.94)
-    return replace(bundle_of(graph), metrics=Metrics(graph_sha256=graph_sha256(graph), figures=(figure,)))
+    return replace(
+        judged(bundle_of(graph)), metrics=Metrics(graph_sha256=graph_sha256(graph), figures=(figure,))
+    )
 
 
 def cost(conv: int = 4000, stack: int = 700) -> BundleCost:
@@ -50,7 +55,7 @@ def cost(conv: int = 4000, stack: int = 700) -> BundleCost:
     network = Run(
         target="cortex-m4", n_windows=4, n_wrong=0, hash=1, layers=layers, functions={}, stack_bytes=stack
     )
-    return BundleCost(target="cortex-m4", network=network, arena_bytes=64, tools={"ziglang": "1"})
+    return BundleCost(target="cortex-m4", networks={"": network}, arena_bytes=64, tools={"ziglang": "1"})
 
 
 @pytest.fixture
@@ -273,3 +278,28 @@ def test_a_slower_kernel_and_an_added_weight_are_caught(
     assert f"baseline {first['cortex-m4/layer 01 op2']:,}" in layer
     assert "FAILED cortex-m4/layer 00" not in said
     assert measured == [M4] * 3
+
+
+def test_a_cascade_is_held_network_by_network_and_as_a_whole(
+    mcu_extra: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_cascade(cascade_of(), tmp_path / "cascade")
+    (tmp_path / "budget.toml").write_text(
+        'format = 1\n[limits.cortex-m4]\n"beat/instructions" = 1\nflash_bytes = 99_999\n'
+        '[tolerance_percent]\n"beat/instructions" = 1\n'
+    )
+    assert main(["gate", str(tmp_path / "cascade"), "--budget", str(tmp_path / "budget.toml")]) == 1
+    said = capsys.readouterr().out
+    (failed,) = (line for line in said.splitlines() if line.startswith("FAILED"))
+    assert failed.startswith("FAILED cortex-m4/beat/instructions (a window): ")
+    for metric in ("quality/instructions", "beat/instructions", "ram_bytes", "device_instructions"):
+        assert f"  cortex-m4/{metric} " in said
+
+
+def test_figures_of_a_cascade_are_those_of_its_networks() -> None:
+    application = cascade_of()
+    figure = Figure(name="AUC", on="external-dev", float_value=0.9, int8_value=0.89)
+    now = Metrics(graph_sha256=graph_sha256(application.beat.graph), figures=(figure,))
+    figures, fresh = figures_of(application, [now])
+    assert figures["beat/AUC on external-dev"] == 0.89
+    assert fresh == {"beat/AUC on external-dev"}

@@ -1,5 +1,6 @@
 """Boards, images and checks: every board is read, a missing tool is skipped by name and never passed."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +12,15 @@ from benchmarks.mcu.cycles import Class, Histogram, Interval
 from benchmarks.mcu.emulator import Emulator
 from benchmarks.mcu.targets import M4, TARGETS
 from device_sim.__main__ import main
+from device_sim.app import app_of
 from device_sim.contract.board import Flash, Power, read_board
 from device_sim.contract.bundle import Bundle, write_bundle
+from device_sim.contract.cascade import bundles_of
 from device_sim.contract.errors import ContractError
-from tests.benchmarks.nets import bundle_of
+from device_sim.stream import CoreStream, Table
+from device_sim.verdict import By
+from tests.benchmarks.nets import bundle_of, judged
+from tests.device_sim.bundles import cascade_of
 from tests.golden.networks import Sketch
 
 UNALIGNED = """
@@ -38,7 +44,7 @@ __attribute__((noinline)) int main(void)
 def beat(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bundle, Path]:
     s = Sketch("beat", 3)
     x = s.conv(s.input("shape", 1, 128, 2), 4, (1, 5), stride=(1, 4))
-    bundle = bundle_of(s.graph(s.dense(s.reshape(x, 31 * 4), 1)))
+    bundle = judged(bundle_of(s.graph(s.dense(s.reshape(x, 31 * 4), 1))))
     folder = tmp_path_factory.mktemp("bundles") / "beat"
     write_bundle(bundle, folder)
     return bundle, folder
@@ -112,7 +118,7 @@ def test_the_cost_on_a_board_is_an_interval_and_says_what_is_modelled(
     board = board_cost.board_named("nrf52840")
     cost = board_cost.measure([bundle], board, heart_rate_bpm=180)
     assert [one.windows_a_second for one in cost.networks] == [3]
-    assert set(cost.stages) == {"front end", "beats", "wire"}
+    assert set(cost.stages) == {"front end", "windows", "wire"}
     assert 0 < cost.load.low < cost.load.high < 0.05
     said = board_cost.text(cost, 225)
     assert "Modelled, at 180 beats a minute" in said
@@ -125,13 +131,13 @@ def test_two_bundles_share_all_but_models_and_arenas() -> None:
     one = device.Sizes(
         sections=(),
         flash_by_object={"model": 100, "kernels": 50},
-        ram_by_object={"arena": 10, "front end": 7},
+        ram_by_object={"arena and judges": 10, "front end": 7},
         stack_bytes=30,
     )
     other = device.Sizes(
         sections=(),
         flash_by_object={"model": 20, "kernels": 50, "beats": 5},
-        ram_by_object={"arena": 4, "front end": 7, "harness": 99},
+        ram_by_object={"arena and judges": 4, "front end": 7, "harness": 99},
         stack_bytes=40,
     )
     both = device.together([one, other])
@@ -159,7 +165,7 @@ def test_a_histogram_holds_every_instruction_that_was_counted(
 ) -> None:
     built = device.build(beat[0], tmp_path, M4)
     emulator = Emulator(built)
-    device.run(built, device.ecg(3), emulator)
+    device.run(built, beat[0], device.ecg(3), emulator)
     regions = cycles.histograms(emulator)
     assert {region: of.instructions for region, of in regions.items()} == emulator.regions
 
@@ -216,8 +222,27 @@ def test_other_bytes_fail_the_check(
     assert "bytes      FAILED" in capsys.readouterr().out
 
 
-def test_an_image_without_a_front_end_s_input_is_refused(mcu_extra: None, tmp_path: Path) -> None:
+def test_numbers_that_nobody_judges_are_no_device(mcu_extra: None, tmp_path: Path) -> None:
     s = Sketch("odd", 3)
-    bundle = bundle_of(s.graph(s.dense(s.input("x", 7), 1)))
-    with pytest.raises(ContractError, match="expected a shape of"):
+    x = s.conv(s.input("shape", 1, 128, 2), 4, (1, 5), stride=(1, 4))
+    bundle = bundle_of(s.graph(s.dense(s.reshape(x, 31 * 4), 1)))
+    with pytest.raises(ContractError, match="verdict: expected thresholds and scores, found none"):
         device.build(bundle, tmp_path, M4)
+
+
+def test_a_cascade_is_one_image_whose_verdicts_are_this_machine_s(
+    mcu_extra: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed, played = cascade_of(), device.ecg(20, 120)
+    gate = replace(closed.gate, accept_q8=-127 << 8, reject_q8=-128 << 8)  # so that beats pass
+    application = replace(closed, gate=gate)
+    built = device.build(application, tmp_path, M4)
+    stream = device.run(built, application, played)
+    said = CoreStream(Table(app_of(application)), rate_hz=256).push(played.counts_i32)
+    asked = Counter(verdict.bundle_digest for verdict in said if verdict.by is By.NETWORK)
+    assert stream.n_windows == {one.name: asked[one.digest] for one in bundles_of(application)}
+    assert all(stream.n_windows.values())
+    assert all(stream.by_stage.values())
+    monkeypatch.setattr(device, "hash_here", lambda application, played: 0)
+    with pytest.raises(ContractError, match="cortex-m4 and this machine give different verdicts"):
+        device.run(built, application, played)
