@@ -35,10 +35,6 @@ class Fan:
         self._past: deque[str] = deque(maxlen=KEPT)
         self._listeners: set[Listener] = set()
 
-    @property
-    def n_listeners(self) -> int:
-        return len(self._listeners)
-
     def publish(self, text: str) -> None:
         self._past.append(text)
         for listener in self._listeners:

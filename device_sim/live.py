@@ -14,7 +14,7 @@ from device_sim.frontend import BEAT_HZ, Columns
 from device_sim.link_source import LinkSource
 from device_sim.picture import Lane
 from device_sim.pipeline import OpenBundle
-from device_sim.replay import Replay
+from device_sim.replay import STRIDE_COLUMNS, Replay
 from device_sim.rpeaks import RPeaks
 from device_sim.send import Pace
 from device_sim.sources import Annotations, Chunk, Gap, Samples, Source, split
@@ -48,7 +48,7 @@ class Moment:
     lanes: tuple[Lane, ...]  # verdicts that became due, by network
 
 
-class Played:
+class Paced:
     """A recording or a scene in real time, from its beginning again at its end unless it is played once."""
 
     def __init__(
@@ -105,7 +105,7 @@ class Live:
 
     def __init__(
         self,
-        source: LinkSource | Played,
+        source: LinkSource | Paced,
         opened: OpenBundle | None,
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -142,7 +142,8 @@ class Live:
         try:
             for columns in self._replay:
                 waiting.append(columns)
-                if sum(x.size for x in self._x_uv) >= MOMENT_S * self.source.rate_hz:
+                n_samples, n_columns = sum(x.size for x in self._x_uv), sum(c.flags_u8.size for c in waiting)
+                if n_samples >= MOMENT_S * self.source.rate_hz or n_columns >= STRIDE_COLUMNS:
                     yield self._moment(waiting)
                     waiting = []
             yield self._moment(waiting, is_last=True)

@@ -5,7 +5,7 @@ import argparse
 from device_sim import options
 from device_sim.contract.errors import ContractError
 from device_sim.link_source import LinkSource
-from device_sim.live import Played
+from device_sim.live import Paced
 from device_sim.runner import Backend
 from device_sim.text_file import TextStream
 
@@ -23,7 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_scene_options(parser)
 
 
-def live_source_of(args: argparse.Namespace, *, command: str) -> LinkSource | Played:
+def live_source_of(args: argparse.Namespace, *, command: str) -> LinkSource | Paced:
     """Whoever is unplugged is waited for without end, unless --wait says how long."""
     if args.seconds is not None and not args.synthetic:
         raise ContractError(
@@ -34,4 +34,4 @@ def live_source_of(args: argparse.Namespace, *, command: str) -> LinkSource | Pl
         if args.once:
             raise ContractError(f"{command}: --once: means nothing to a device; leave it out")
         return source
-    return Played(source, once=args.once or isinstance(source, TextStream))
+    return Paced(source, once=args.once or isinstance(source, TextStream))

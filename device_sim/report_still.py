@@ -68,10 +68,10 @@ def _ecg(recording: Recording, y: float) -> Markup:
     low, high = recording.limits_mv
     uv = np.clip(recording.x_uv, low * 1000, high * 1000)
     heights = y + ECG_HEIGHT * (high - uv / 1000) / (high - low)
-    names = [_name(f"{mv:g} mV", y + ECG_HEIGHT * (high - mv) / (high - low)) for mv in (0.0,)]
+    zero = _name("0 mV", y + ECG_HEIGHT * high / (high - low))
     return joined(
         [
-            *names,
+            zero,
             tag("path", d=_polyline(recording, heights), fill="none", stroke="var(--ink)", stroke_width=1),
         ]
     )

@@ -3,7 +3,7 @@
 
 const STEP_SHARE = 0.25, ZOOM = 0.6;
 
-function controlled(picture, root, tell) {
+function controlled(picture, root) {
   const canvas = picture.canvas, told = root.querySelector("output"), slider = root.querySelector("input");
   const acts = {
     closer: () => picture.zoom(ZOOM),

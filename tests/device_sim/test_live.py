@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from device_sim.contract.bundle import Bundle
 from device_sim.contract.cascade import Cascade
 from device_sim.contract.inputs import InputKind
 from device_sim.frontend import Flag
-from device_sim.live import LONGEST_GAP_S, STALL_S, HeartRate, Line, Live, Played
+from device_sim.live import LONGEST_GAP_S, STALL_S, HeartRate, Line, Live, Paced
 from device_sim.live_wire import hello, state, told
 from device_sim.pipeline import OpenBundle
 from device_sim.sources import Gap, Samples, Source
@@ -19,9 +20,9 @@ from tests.device_sim.bundles import WINDOWS, bundle_of, cascade_of
 from tests.device_sim.test_link_source import Clock
 
 
-def played(source: Source, *, once: bool = True) -> tuple[Played, Clock]:
+def played(source: Source, *, once: bool = True) -> tuple[Paced, Clock]:
     clock = Clock()
-    return Played(source, once=once, clock=clock, sleep=clock.sleep), clock
+    return Paced(source, once=once, clock=clock, sleep=clock.sleep), clock
 
 
 def scene(seconds: float, *faults: Fault) -> SyntheticSource:
@@ -95,6 +96,31 @@ def test_an_hour_without_a_cable_is_not_handed_on_sample_by_sample() -> None:
     moment = live._moment([])
     assert moment.x_uv.size == LONGEST_GAP_S * 256
     assert moment.first_sample + moment.x_uv.size == 256 + hour
+
+
+class Scripted(Paced):
+    """Given chunks, at once."""
+
+    def __init__(self, *chunks: Samples | Gap) -> None:
+        super().__init__(scene(1), once=True)
+        self._chunks = chunks
+
+    def __iter__(self) -> Iterator[Samples | Gap]:
+        return iter(self._chunks)
+
+
+def test_an_hour_without_a_cable_is_told_a_second_at_a_time() -> None:
+    second, hour = np.zeros(256, np.int32), 3600 * 256
+    source = Scripted(
+        Samples(first_index=0, counts_i32=second),
+        Gap(first_index=256, n_samples=hour, estimated=True),
+        Samples(first_index=256 + hour, counts_i32=second),
+    )
+    moments = list(Live(source, None))
+    assert max(moment.columns.flags_u8.size for moment in moments) <= 64
+    assert sum(moment.columns.flags_u8.size for moment in moments) == 3602 * 16
+    assert max(moment.x_uv.size for moment in moments) == LONGEST_GAP_S * 256
+    assert moments[-1].first_sample + moments[-1].x_uv.size == 2 * 256 + hour
 
 
 def test_a_line_without_samples_is_silent_until_one_comes() -> None:

@@ -19,10 +19,11 @@ import pytest
 
 from device_sim.__main__ import main
 from device_sim.contract.bundle import write_bundle
+from device_sim.contract.errors import StreamError
 from device_sim.contract.inputs import InputKind
 from device_sim.fan import QUEUE
 from device_sim.frontend import Flag
-from device_sim.live import Live, Played
+from device_sim.live import Live, Moment, Paced
 from device_sim.synthetic import Scene, SyntheticSource
 from tests.device_sim.browser import Browser, Page
 from tests.device_sim.bundles import bundle_of
@@ -157,7 +158,7 @@ def test_a_reader_that_does_not_read_makes_nobody_late_and_nothing_grow(aiohttp:
     from device_sim.server import Server
 
     async def raced() -> tuple[str, int, int]:
-        live = Live(Played(SyntheticSource(Scene(seconds=1)), once=True), None)
+        live = Live(Paced(SyntheticSource(Scene(seconds=1)), once=True), None)
         server = Server(live, token=None)
         app = aiohttp.web.Application()
         app.add_routes([aiohttp.web.get("/stream", server._stream)])
@@ -186,6 +187,23 @@ def test_a_reader_that_does_not_read_makes_nobody_late_and_nothing_grow(aiohttp:
     assert last == "399"
     assert n_dropped > 100
     assert n_waiting == QUEUE
+
+
+@pytest.mark.usefixtures("aiohttp")
+def test_a_source_that_fails_is_named_on_the_page(capsys: pytest.CaptureFixture[str]) -> None:
+    from device_sim.server import Server
+
+    class Failing(Live):
+        def __iter__(self) -> Iterator[Moment]:
+            raise StreamError("/dev/tty: expected 256 Hz, measured 250 Hz")
+
+    async def read() -> str:
+        server = Server(Failing(Paced(SyntheticSource(Scene(seconds=1)), once=True), None), token=None)
+        server._read(asyncio.get_running_loop())
+        return server._failed
+
+    assert asyncio.run(read()) == "/dev/tty: expected 256 Hz, measured 250 Hz"
+    assert capsys.readouterr().err == "/dev/tty: expected 256 Hz, measured 250 Hz\n"
 
 
 @pytest.mark.usefixtures("aiohttp")

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from device_sim.__main__ import main
 from device_sim.contract.inputs import InputKind
-from device_sim.live import Line, Live, Played
+from device_sim.live import Line, Live, Paced
 from device_sim.pipeline import OpenBundle
 from device_sim.synthetic import Fault, Scene, SyntheticSource
 from device_sim.watch import LINE_WORDS, Screen, printable
@@ -68,7 +68,7 @@ def test_no_line_is_longer_than_the_terminal_is_wide(width: int) -> None:
 
 
 def test_before_anything_is_there_it_says_so() -> None:
-    live = Live(Played(SyntheticSource(Scene(seconds=1)), once=True), OpenBundle(bundle_of(InputKind.IMAGE)))
+    live = Live(Paced(SyntheticSource(Scene(seconds=1)), once=True), OpenBundle(bundle_of(InputKind.IMAGE)))
     text = shown(Screen(live), 80)
     assert "unknown" in text
     assert LINE_WORDS[Line.LIVE] in text
