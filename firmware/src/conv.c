@@ -139,6 +139,12 @@ void wl_conv2d(const struct wl_op *op, int8_t *arena)
 {
     int8_t *out = arena + op->out;
 
+#ifdef WL_WIDE
+    if (op->kernel_h * op->kernel_w * op->in_c <= WL_WIDE_CODES) {
+        wl_conv2d_wide(op, arena);
+        return;
+    }
+#endif
 #ifdef WL_BLOCKED
     if (op->kernel_h * op->kernel_w * op->in_c <= COLUMN_CODES) {
         conv_in_columns(op, arena);
@@ -234,6 +240,12 @@ void wl_depthwise_conv2d(const struct wl_op *op, int8_t *arena)
     int8_t *out = arena + op->out;
     struct wl_scaling scaling = wl_scaling_of(op);
 
+#ifdef WL_WIDE
+    if (op->out_c == op->in_c && op->out_c <= WL_WIDE_CODES) {
+        wl_depthwise_wide(op, arena);
+        return;
+    }
+#endif
 #ifdef WL_LANES
     if (op->out_c == op->in_c && op->out_c >= WL_LANES && op->kernel_h * op->kernel_w <= MAX_TAPS) {
         depthwise_side_by_side(op, x, out);

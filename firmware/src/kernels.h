@@ -12,6 +12,13 @@
 void wl_conv2d(const struct wl_op *op, int8_t *arena);
 void wl_depthwise_conv2d(const struct wl_op *op, int8_t *arena);
 
+#ifdef WL_WIDE
+/* conv_wide.c: windows of at most WL_WIDE_CODES */
+void wl_conv2d_wide(const struct wl_op *op, int8_t *arena);
+/* as many channels go in as come out, at most WL_WIDE_CODES */
+void wl_depthwise_wide(const struct wl_op *op, int8_t *arena);
+#endif
+
 /* dense.c */
 void wl_dense(const struct wl_op *op, int8_t *arena);
 

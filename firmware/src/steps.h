@@ -29,6 +29,13 @@
 #define WL_BLOCKED
 #endif
 
+/* Machines with vector registers and a stack of their own: plain loops, which a compiler makes vectors of. */
+#if (defined(__SSE2__) || defined(__aarch64__)) && !defined(WL_BLOCKED) && !defined(WL_PORTABLE)
+#define WL_WIDE
+#define WL_WIDE_CODES 512   /* of a window that is laid out, and of channels side by side; more are read where they lie */
+#define WL_PRODUCTS
+#endif
+
 /* How many channels of a depthwise convolution go side by side. */
 #ifdef WL_VECTORS
 #define WL_LANES 8
@@ -59,6 +66,14 @@ struct wl_tap {
  */
 static inline int8_t wl_fast_code(int32_t sum, int32_t by_q31, int32_t power, int32_t zero)
 {
+#ifdef WL_WIDE
+    int32_t v = (int32_t)(((int64_t)sum * by_q31 + ((int64_t)1 << 30)) >> 31);
+
+    v = (int32_t)(((int64_t)(v + (v >> 31)) * power + (int64_t)zero * 4294967296 + ((int64_t)1 << 31)) >> 32) + 128;
+    v &= ~(v >> 31); /* cut to 0..255 without a branch: which way it goes nobody can guess */
+    v |= (255 - v) >> 31;
+    return (int8_t)((v & 255) - 128);
+#else
     int32_t v = (int32_t)((uint32_t)sum << 1);
 
     __asm("smmulr %0, %0, %1\n\t"
@@ -68,6 +83,7 @@ static inline int8_t wl_fast_code(int32_t sum, int32_t by_q31, int32_t power, in
           : "+r"(v)
           : "r"(by_q31), "r"(power), "r"(zero));
     return (int8_t)v;
+#endif
 }
 
 #endif
