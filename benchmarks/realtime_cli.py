@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks import board_cost, realtime_text
+from benchmarks import board_cost, realtime_here, realtime_text
 from benchmarks.board_cost import COLUMN_S, BoardCost
 from benchmarks.budget_file import read_budget
 from benchmarks.mcu.image import COMPILERS, ZIG
@@ -41,6 +41,8 @@ class Asking:
 
 def main(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
+    if args.here:
+        return _here(args)
     board = board_cost.board_named(args.board)
     if args.clock is not None:
         board = replace(board, clock_hz=_hertz(args.clock))
@@ -72,6 +74,17 @@ def main(argv: Sequence[str]) -> int:
     return int(bool(breaches))
 
 
+def _here(args: argparse.Namespace) -> int:
+    """By this machine's clock: late verdicts are said, and no gate is held by a clock."""
+    options.refuse(args, ("clock", "budget"), "--here", command="wristlead replay")
+    asking, source = _asking(args), options.source_of(args)
+    applications = [read_application(path) for path in args.bundle]
+    names = [bundle.name for one in applications for bundle in bundles_of(one)]
+    measured = realtime_here.measure(source, applications, args.seconds)
+    print(realtime_here.text(measured, names, source.name, asking.deadline_s))
+    return int(measured.n_late(asking.deadline_s) > 0)
+
+
 def work_of(cost: BoardCost, bundles: Sequence[Bundle], rate_hz: int, end: str) -> Work:
     """One end of every interval."""
     return Work(
@@ -94,7 +107,9 @@ def _parser() -> argparse.ArgumentParser:
         "bundle", type=Path, nargs="+", help="folder written by `wristlead export`; several share a device"
     )
     group = parser.add_argument_group("the device")
-    group.add_argument("--board", required=True, metavar="B", help="see `wristlead mcu boards`, or TOML")
+    place = group.add_mutually_exclusive_group(required=True)
+    place.add_argument("--board", metavar="B", help="see `wristlead mcu boards`, or TOML")
+    place.add_argument("--here", action="store_true", help="this machine, by its clock; memory too")
     group.add_argument("--clock", metavar="MHZ", help="another clock than the board's")
     group.add_argument("--ring", type=int, default=RING_SAMPLES, metavar="N", help="samples (default: 256)")
     group.add_argument("--cycles", choices=INTERRUPT_CYCLES, default="high", help="default: high")

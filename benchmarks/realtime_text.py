@@ -48,8 +48,8 @@ def text(told: Told, battery_mah: float) -> str:
             one.network,
             f"{one.compute_s.size:,}",
             f"{one.n_late(told.deadline_s):,}",
-            *(f"{value:,.2f}" for value in _quantiles(one.algorithm_s)),
-            *(f"{1000 * value:,.1f}" for value in _quantiles(one.compute_s)),
+            *(f"{value:,.2f}" for value in quantiles(one.algorithm_s)),
+            *(f"{1000 * value:,.1f}" for value in quantiles(one.compute_s)),
         )
         for one in played.verdicts
     ]
@@ -118,7 +118,7 @@ def _where(played: Played) -> str:
     return ", ".join(f"{stage} {100 * busy / total:.0f} %" for stage, busy in ordered)
 
 
-def _quantiles(values: F64) -> tuple[float, ...]:
+def quantiles(values: F64) -> tuple[float, ...]:
     return (
         tuple(float(np.percentile(values, q)) for q in QUANTILES) if values.size else (0.0,) * len(QUANTILES)
     )

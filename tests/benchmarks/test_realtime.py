@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from benchmarks import realtime_here
 from benchmarks.realtime import Due, Played, Work, play
 from device_sim.__main__ import main
 from device_sim.contract.errors import ContractError
+from device_sim.synthetic import Scene, SyntheticSource
+from tests.device_sim.bundles import cascade_of
 
 RATE_HZ = 100
 CLOCK_HZ = 1600.0  # 16 cycles from sample to sample
@@ -139,12 +143,37 @@ def test_a_shipped_bundle_in_real_time(
     assert "the time goes to front end 7" in said
 
 
+def test_this_machine_is_metered_by_a_clock_portion_by_portion() -> None:
+    """A clock that moves 2 ms whenever somebody looks: every portion takes 2 ms."""
+    ticks = iter(range(1 << 20))
+    source = SyntheticSource(Scene(rate_hz=256, seconds=20), seed=1)
+    found = realtime_here.measure(source, [cascade_of()], None, clock=lambda: next(ticks) * 0.002)
+    assert found.seconds == 20
+    assert found.busy_s == pytest.approx(0.002 * 20 * 256 / 16)
+    quality, beats = found.took_s
+    assert quality.size == 13  # windows of 5 s from the first second on, known 2.4 s after their end
+    assert beats.size > 5
+    assert quality == pytest.approx(np.full(13, 0.002))
+    assert found.waited_s[0] == pytest.approx(np.full(13, 2.43), abs=0.01)
+    assert (found.n_late(0.001), found.n_late(0.003)) == (13 + beats.size, 0)
+    assert found.rss_bytes > 1 << 20
+
+
+def test_a_replay_here_says_it_is_here(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", str(BEAT), "--here", "--synthetic", "--seconds", "20"]) == 0
+    said = capsys.readouterr().out
+    assert "on this machine, by its clock" in said
+    assert "memory, resident" in said
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (["--synthetic", "--board", "nowhere"], "--board: expected one of"),
         (["--synthetic", "--board", "pi_4"], "expected a core with a model"),
         (["--board", "nrf52840"], "expected one of --synthetic, --file FILE"),
+        (["--synthetic"], "one of the arguments --board --here is required"),
+        (["--synthetic", "--here", "--clock", "3"], "--clock: means nothing to --here"),
         (["--synthetic", "--board", "nrf52840", "--clock", "0"], "--clock: expected MHz above 0"),
         (["--synthetic", "--board", "nrf52840", "--deadline", "-1"], "--deadline: expected a number above 0"),
         (["--synthetic", "--board", "nrf52840", "--budget", "none.toml"], "none.toml: expected a budget"),
