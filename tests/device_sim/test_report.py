@@ -20,12 +20,13 @@ from device_sim.contract.inputs import InputKind
 from device_sim.contract.labels import Labels
 from device_sim.frontend import ROWS
 from device_sim.picture import Lane, Said
+from device_sim.play import Keep, play
 from device_sim.replay import Report, Stride, by_the_second
 from device_sim.report_page import Heard, page_of
 from device_sim.report_recording import GAP_UV, packed, recording_of
 from device_sim.report_still import runs
 from device_sim.sources import Samples
-from device_sim.synthetic import Scene, SyntheticSource
+from device_sim.synthetic import Fault, Scene, SyntheticSource
 from device_sim.trace import Trace
 from tests.device_sim.bundles import WINDOWS, bundle_of, cascade_of
 from tests.device_sim.conftest import Command
@@ -300,3 +301,26 @@ def test_every_word_can_be_read_on_what_it_stands_on(theme: str) -> None:
         low, high = sorted((luminance(colours[one]), luminance(colours[on])))
         found[f"{one} on {on}"] = (high + 0.05) / (low + 0.05)
     assert {pair: ratio for pair, ratio in found.items() if ratio < 4.5} == {}
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [
+        Scene(seconds=0.1),
+        Scene(seconds=40, rate_hz=1000),
+        Scene(seconds=4, faults=(Fault(kind="flat", start_s=0, seconds=4),)),
+        Scene(seconds=4, faults=(Fault(kind="gap", start_s=0, seconds=3),)),
+        Scene(seconds=4, faults=(Fault(kind="rail", start_s=0, seconds=4),)),
+    ],
+    ids=["short", "fast", "flat", "gap", "rail"],
+)
+def test_any_scene_has_a_page(scene: Scene) -> None:
+    played = play(
+        SyntheticSource(scene), None, seconds=None, keep=Keep(samples=True), write=lambda line: None
+    )
+    recording = recording_of(played.trace, ())
+    heard = Heard(recording=recording, report=played.report, took_us=np.empty(0), backend="")
+    found = kept(page_of(heard, None))
+    assert found["seconds"] == pytest.approx(scene.seconds, abs=1 / 16)
+    assert found["low_mv"] < found["high_mv"]
+    assert unpacked(found["columns"]["flags"], "u1").size == recording.flags_u8.size
