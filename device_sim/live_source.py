@@ -1,11 +1,14 @@
 """What `serve` and `watch` listen to: a device for as long as it takes, or a recording in real time."""
 
 import argparse
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 from device_sim import options
 from device_sim.contract.errors import ContractError
 from device_sim.link_source import LinkSource
-from device_sim.live import Paced
+from device_sim.live import Live, Paced
+from device_sim.pipeline import open_bundle
 from device_sim.runner import Backend
 from device_sim.text_file import TextStream
 
@@ -21,6 +24,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_port_options(parser)
     options.add_file_options(parser)
     options.add_scene_options(parser)
+
+
+@contextmanager
+def live_of(args: argparse.Namespace, *, command: str) -> Iterator[Live]:
+    """The source through the bundle, if one is named; the bundle is closed with the block."""
+    with ExitStack() as stack:
+        opened = None
+        if args.bundle:
+            opened = stack.enter_context(open_bundle(args.bundle, args.backend or Backend.CORE))
+        yield Live(live_source_of(args, command=command), opened)
 
 
 def live_source_of(args: argparse.Namespace, *, command: str) -> LinkSource | Paced:

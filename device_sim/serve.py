@@ -4,15 +4,12 @@ import argparse
 import secrets
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
 
 from device_sim import options
 from device_sim.contract.errors import ContractError, WristleadError
 from device_sim.live import Live
 from device_sim.live_guard import is_loopback
-from device_sim.live_source import add_options, live_source_of
-from device_sim.pipeline import open_bundle
-from device_sim.runner import Backend
+from device_sim.live_source import add_options, live_of
 
 COMMAND = "wristlead serve"
 MISSING = "it needs the package `aiohttp`: pip install 'wristlead[serve]'"
@@ -28,11 +25,8 @@ def main(argv: Sequence[str]) -> int:
     """0 when it was stopped; 2 where it could not begin."""
     args = options.with_bundle(_parser().parse_args(argv), command=COMMAND)
     host, port = _address(args.listen)
-    with ExitStack() as stack:
-        opened = None
-        if args.bundle:
-            opened = stack.enter_context(open_bundle(args.bundle, args.backend or Backend.CORE))
-        _serve(Live(live_source_of(args, command=COMMAND), opened), host, port)
+    with live_of(args, command=COMMAND) as live:
+        _serve(live, host, port)
     return 0
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MAX_LISTENERS = 32
 STATE_EVERY_S = 0.5
 HEARTBEAT_S = 15.0  # a reader that does not answer for so long is gone
+CLOSE_S = 1.0  # until a reader that is told the end has answered
 JOIN_S = 2.0
 
 
@@ -44,7 +45,6 @@ class Server:
 
     async def run(self, host: str, port: int) -> None:
         """Until a signal."""
-
         loop, stopped = asyncio.get_running_loop(), asyncio.Event()
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, stopped.set)
@@ -64,9 +64,8 @@ class Server:
             await stopped.wait()
         finally:
             self._live.stop()
-            for socket in list(self._sockets):
-                with suppress(ConnectionError, RuntimeError):
-                    await socket.close(code=1001, message=b"stopped")
+            closing = [one.close(code=1001, message=b"stopped") for one in self._sockets]
+            await asyncio.gather(*closing, return_exceptions=True)  # who is gone already is closed too
             await runner.cleanup()
             if reader.ident is not None:
                 await asyncio.to_thread(reader.join, JOIN_S)
@@ -110,7 +109,9 @@ class Server:
         self._guard(request)
         if len(self._sockets) >= MAX_LISTENERS:
             raise self._web.HTTPServiceUnavailable(text=f"{MAX_LISTENERS} look already\n")
-        socket = self._web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=1024, compress=False)
+        socket = self._web.WebSocketResponse(
+            timeout=CLOSE_S, heartbeat=HEARTBEAT_S, max_msg_size=1024, compress=False
+        )
         await socket.prepare(request)
         self._sockets.add(socket)
         listener = self._fan.join()

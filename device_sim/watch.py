@@ -5,7 +5,6 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Sequence
-from contextlib import ExitStack
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -15,11 +14,9 @@ from device_sim import options
 from device_sim.braille import braille
 from device_sim.contract.errors import ContractError
 from device_sim.live import HeartRate, Line, Live, Moment
-from device_sim.live_source import add_options, live_source_of
+from device_sim.live_source import add_options, live_of
 from device_sim.picture import Lane, Said
-from device_sim.pipeline import open_bundle
 from device_sim.replay import flag_names
-from device_sim.runner import Backend
 from device_sim.verdict import By
 
 if TYPE_CHECKING:
@@ -49,11 +46,7 @@ def main(argv: Sequence[str]) -> int:
         raise ContractError(
             f"{COMMAND}: expected a terminal, got another kind of output; `wristlead run` writes lines"
         )
-    with ExitStack() as stack:
-        opened = None
-        if args.bundle:
-            opened = stack.enter_context(open_bundle(args.bundle, args.backend or Backend.CORE))
-        live = Live(live_source_of(args, command=COMMAND), opened)
+    with live_of(args, command=COMMAND) as live:
         _watch(live)
     return 0
 
