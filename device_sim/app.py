@@ -11,7 +11,7 @@ from device_sim.contract.inputs import HOP_SAMPLES, InputKind, Part, parts_of
 from device_sim.contract.verdict import FLAGS, Question, VerdictSpec
 from device_sim.plan import Plan, plan
 
-KINDS = (InputKind.IMAGE, InputKind.BEAT, InputKind.BLIND)  # enum wl_input_kind
+STREAMED = (InputKind.IMAGE, InputKind.BEAT, InputKind.BLIND)  # enum wl_input_kind
 NOWHERE = -1
 NETS = (QUALITY, BEAT)  # of a cascade
 
@@ -79,6 +79,11 @@ def app_of(application: Bundle | Cascade) -> App:
 def network_of(bundle: Bundle, net: str = "") -> Network:
     """Where everything lies, and in which unit a window moves on."""
     spec, graph = bundle.verdict, bundle.graph
+    if bundle.input not in STREAMED:
+        raise ContractError(
+            f"{bundle.name}: input: expected one of {', '.join(STREAMED)}, got {bundle.input}; "
+            "the stream in C feeds no other"
+        )
     if spec is None:
         raise ContractError(
             f"{bundle.name}: verdict: expected thresholds and scores, found none; "
@@ -99,7 +104,7 @@ def network_of(bundle: Bundle, net: str = "") -> Network:
         bundle=bundle,
         memory=memory,
         spec=spec,
-        input=KINDS.index(bundle.input),
+        input=STREAMED.index(bundle.input),
         at=next(at for part, at in places.items() if part is not Part.RR),
         at_rr=places.get(Part.RR, NOWHERE),
         hop=bundle.window.hop_samples // step,

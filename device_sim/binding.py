@@ -256,6 +256,8 @@ def core() -> ctypes.CDLL:
         ctypes.POINTER(Beat),
     ]
     library.wl_beat_make.restype = None
+    library.wl_paint.argtypes = [ctypes.c_void_p] * 3
+    library.wl_paint.restype = None
     library.wl_qrs_init.argtypes = [ctypes.c_void_p]
     library.wl_qrs_init.restype = None
     library.wl_qrs_next.argtypes = [ctypes.c_void_p, ctypes.POINTER(BeatRing), ctypes.c_uint32]

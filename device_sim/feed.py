@@ -57,6 +57,7 @@ def feed_of(bundle: Bundle) -> Feed:
     """The feed that the bundle's input asks for."""
     makers: Mapping[InputKind, Callable[[], Feed]] = {
         InputKind.IMAGE: lambda: ImageFeed(bundle.window.hop_samples // HOP_SAMPLES),
+        InputKind.PICTURE: lambda: ImageFeed(bundle.window.hop_samples // HOP_SAMPLES),
         InputKind.BLIND: lambda: BlindFeed(bundle.window.hop_samples),
         InputKind.BEAT: BeatFeed,
     }
@@ -66,6 +67,8 @@ def feed_of(bundle: Bundle) -> Feed:
 def inputs_of(bundle: Bundle, parts: Parts) -> dict[str, NDArray[np.int8]]:
     """The parts under the names and in the shapes of the graph; overlapping images stay views."""
     graph = bundle.graph
+    if bundle.painting is not None:
+        parts = {Part.PICTURE: bundle.painting.picture(parts[Part.IMAGE])}
     return {
         name: parts[part].reshape(len(parts[part]), *graph.tensor(name).shape[1:])
         for name, part in parts_of(bundle.input, graph).items()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from device_sim.beats import beat_windows_of
 from device_sim.contract.bundle import Bundle
 from device_sim.contract.errors import DigestError
-from device_sim.contract.inputs import InputKind
+from device_sim.contract.inputs import IMAGES, InputKind
 from device_sim.frontend import RATES_HZ, columns_of
 from device_sim.rpeaks import RPeaks
 
@@ -27,7 +27,7 @@ def frontend_sha256(kind: InputKind) -> str:
     digest = hashlib.sha256()
     for rate_hz in RATES_HZ:
         columns = columns_of(stretch(rate_hz, SECONDS), rate_hz=rate_hz)
-        seen = columns.codes_ts_i8 if kind is InputKind.IMAGE else columns.beat_uv_i16.astype("<i2")
+        seen = columns.codes_ts_i8 if kind in IMAGES else columns.beat_uv_i16.astype("<i2")
         digest.update(seen.tobytes() + columns.flags_u8.tobytes())
     if kind is InputKind.BEAT:
         beat_uv = columns_of(

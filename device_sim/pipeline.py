@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from device_sim.apart import Apart
-from device_sim.app import NETS, app_of
+from device_sim.app import NETS, STREAMED, app_of
 from device_sim.contract.bundle import Bundle
 from device_sim.contract.cascade import Cascade, bundles_of, read_application
 from device_sim.contract.errors import ContractError, DigestError
@@ -210,6 +210,11 @@ class OpenBundle:
             self._runners.append(self._apart[-1])
         self.n_vectors += check_vectors(bundle, self._runners[-1], NEEDS[self.backend].family)
 
+    @property
+    def is_inside(self) -> bool:
+        """Whether the core cuts the windows too; pictures are painted out here."""
+        return self.backend is Backend.CORE and all(one.input in STREAMED for one in self.bundles)
+
     @cached_property
     def table(self) -> Table:
         """For streams of the core."""
@@ -242,7 +247,7 @@ class OpenBundle:
         rails: tuple[int, int] | None = None,
     ) -> "Stream | CoreStream":
         """A recording as it comes."""
-        if self.backend is Backend.CORE:
+        if self.is_inside:
             return CoreStream(self.table, rate_hz=rate_hz, uv_per_count=uv_per_lsb, rails_counts=rails)
         front_end = FrontEnd(rate_hz=rate_hz, uv_per_count=uv_per_lsb, rails_counts=rails)
         return Stream(front_end, self.pipeline(delay_us=front_end.delay_us), rate_hz)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from device_sim.frontend import Columns
 from device_sim.pipeline import OpenBundle
 from device_sim.replay import Replay, Report, Stride, by_the_second, strides
-from device_sim.runner import Backend
 from device_sim.sources import Chunk, Source
 from device_sim.stream import StreamFrontEnd
 from device_sim.trace import Trace
@@ -50,7 +49,7 @@ def play(
         on_chunk(chunk)
 
     inside = None
-    if opened is not None and opened.backend is Backend.CORE and not keep.by_the_second:
+    if opened is not None and opened.is_inside and not keep.by_the_second:
         inside = StreamFrontEnd(
             opened.table,
             rate_hz=source.rate_hz,

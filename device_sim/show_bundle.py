@@ -26,6 +26,7 @@ SEEN = {
     InputKind.IMAGE: "image: 32 rows by 80 columns, 5 s",
     InputKind.BEAT: "beat: the second around an R peak, its difference from the usual one, intervals",
     InputKind.BLIND: "blind: a second of the 128 Hz stream",
+    InputKind.PICTURE: "picture: 64 x 64 dots in colour, of 32 rows by 80 columns, 5 s",
     InputKind.SIGNAL: "signal: 256 Hz",
     InputKind.CODES: "codes: whatever its caller hands in",
 }

@@ -8,6 +8,7 @@ from device_sim.contract.graph import Graph
 from device_sim.contract.inputs import InputKind
 from device_sim.contract.labels import Labels
 from device_sim.contract.metrics import Metrics
+from device_sim.contract.painting import Painting
 from device_sim.contract.verdict import VerdictSpec
 from device_sim.contract.window import WindowSpec
 from device_sim.plan import plan
@@ -29,8 +30,10 @@ def pack(
     card: str,
     verdict: VerdictSpec | None = None,
     frontend_sha256: str = "",
+    painting: Painting | None = None,
     budget: Budget | None = None,
     metrics: Metrics | None = None,
+    pictures: Mapping[str, bytes] | None = None,
 ) -> Bundle:
     """The bundle, not yet on disk."""
     metadata = {LABELS_METADATA: "\n".join(labels.names).encode()}
@@ -44,6 +47,7 @@ def pack(
         graph=graph,
         verdict=verdict,
         frontend_sha256=frontend_sha256,
+        painting=painting,
         budget=budget,
         metrics=metrics,
         provenance=provenance,
@@ -53,5 +57,6 @@ def pack(
             PLAN: plan(graph).to_json().encode(),
             FILE: vectors_of(graph),
             "MODEL_CARD.md": card.encode(),
+            **(pictures or {}),
         },
     )

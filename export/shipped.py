@@ -12,10 +12,13 @@ from torch import Tensor, nn
 from device_sim.contract.errors import ContractError
 from device_sim.contract.inputs import InputKind
 from device_sim.contract.operators import Shape
+from device_sim.contract.painting import CHANNELS, SIDE
+from device_sim.contract.tensor import float32
 from device_sim.contract.window import WindowSpec
 from device_sim.requant import Code
 
 EXACT = Code(1 / 32, 0)  # of images and of beats: what training divides by
+COLOURS = Code(float32(1 / 127), 0)  # of pictures: training's are +-1
 Q6 = Code(1 / 64, 0)  # of log2 ratios
 IMAGE_HOP = 256  # a verdict every second
 BEAT_HOP = 128
@@ -57,11 +60,13 @@ class Kind:
     flag_limits: Mapping[str, int]  # columns of a window that may carry a flag
 
 
+_FIVE_SECONDS = WindowSpec(rate_hz=256, length_samples=1280, hop_samples=IMAGE_HOP, uv_per_lsb=1)
 _SECOND = WindowSpec(rate_hz=128, length_samples=128, hop_samples=BEAT_HOP, uv_per_lsb=32)
 # A tenth of a window may be without ECG; a beat may not lose a column of its second.
+_TENTH = {"rail": 8, "lead_off": 8, "gap": 8, "flat": 40}
 KINDS: Mapping[InputKind, Kind] = {
     InputKind.IMAGE: Kind(
-        window=WindowSpec(rate_hz=256, length_samples=1280, hop_samples=IMAGE_HOP, uv_per_lsb=1),
+        window=_FIVE_SECONDS,
         inputs={"image": InputSpec(shape=(1, 32, 80), code=EXACT)},
         time_major=True,
         otherwise="noisy",
@@ -69,7 +74,18 @@ KINDS: Mapping[InputKind, Kind] = {
         unnamed={},
         undecided="unsure",
         unusable="noisy",
-        flag_limits={"rail": 8, "lead_off": 8, "gap": 8, "flat": 40},
+        flag_limits=_TENTH,
+    ),
+    InputKind.PICTURE: Kind(
+        window=_FIVE_SECONDS,
+        inputs={"picture": InputSpec(shape=(CHANNELS, SIDE, SIDE), code=COLOURS)},
+        time_major=False,
+        otherwise="noisy",
+        labels={"clean": "clean"},
+        unnamed={},
+        undecided="unsure",
+        unusable="noisy",
+        flag_limits=_TENTH,
     ),
     InputKind.BEAT: Kind(
         window=_SECOND,
@@ -106,6 +122,16 @@ class ImageNet(nn.Module):
         return clean
 
 
+class PictureNet(nn.Module):
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, picture: Tensor) -> Tensor:
+        clean: Tensor = self.net(picture)
+        return clean
+
+
 class BlindNet(nn.Module):
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
@@ -135,6 +161,8 @@ def shipped(net: nn.Module, kind: InputKind, rhythm: Rhythm | None) -> nn.Module
     """The module that is traced; its outputs are named by KINDS, in this order."""
     if kind is InputKind.IMAGE:
         return ImageNet(one_logit(net))
+    if kind is InputKind.PICTURE:
+        return PictureNet(one_logit(net))
     if kind is InputKind.BLIND:
         return BlindNet(net)
     if kind is InputKind.BEAT and rhythm is not None:

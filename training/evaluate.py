@@ -21,19 +21,21 @@ from training.cinc_windows import read_windows
 from training.cohort import members_of, training_noise
 from training.data.cache import Cache
 from training.jobs import Workers
-from training.metrics import confusion, fit_temperature
 from training.options import CACHE, data_folder
+from training.painted import painted_net
+from training.painted import painting as painting
+from training.paper_recipe import PaperRecipe
 from training.progress import teller
 from training.protocols.external import CLEAN_ENOUGH, validation_of
 from training.protocols.external_report import ExternalMetrics
 from training.protocols.integers import judge_integers, threshold_of
 from training.protocols.integers_report import PROTOCOL as ON_EXTERNAL_TEST
 from training.protocols.integers_report import render as render_integers
+from training.protocols.paper_report import PaperMetrics
 from training.protocols.verdict_rule import VerdictRule
 from training.provenance import digest_of_file, write_json
-from training.quality_metrics import ranked, roc_auc
 from training.quality_recipe import ExternalRecipe
-from training.quality_set import make_set
+from training.quality_set import QualitySet, make_set
 from training.recipe import AugmentSpec, BeatRecipe, BlindRecipe, read_recipe
 from training.results_folder import (
     METRICS,
@@ -53,6 +55,16 @@ from training.streams import CODES_PER_UNIT
 from training.tables import build
 from training.wearers import wearers_of
 from training.workshop import Workshop
+from training.worth import UNKNOWN as UNKNOWN
+from training.worth import Spread as Spread
+from training.worth import Windows as Windows
+from training.worth import auc_of as auc_of
+from training.worth import balanced_accuracy_of as balanced_accuracy_of
+from training.worth import roc_of as roc_of
+from training.worth import spread_of_auc as spread_of_auc
+from training.worth import spread_of_balanced_accuracy as spread_of_balanced_accuracy
+from training.worth import stratified as stratified
+from training.worth import temperature_of as temperature_of
 
 I8 = NDArray[np.int8]
 # calibration: every class and SNR alike; choosing: as they come, of the same side; judging: of the other
@@ -61,14 +73,20 @@ Part = Literal["calibration", "tuning", "choosing", "judging"]
 N_CALIBRATION, N_TUNING = 1024, 4096
 N_CHOOSING = 3000
 CALIBRATION_HOURS = 3.0  # of the noise bench
+VALIDATION_HOURS = 2.0  # of the paper's nets, whose own validation knows no windows
 CALIBRATION_SEED = 20261121  # another draw than training's
 RATHER_CLEAN = 0.5  # of the soft label: what a logit above zero means
 CLEAN_STEPS = (0.05, 0.35, 0.65, 0.95)  # of the soft label, so of the SNR: 3, 9, 12 and 18 dB
 OPENED = "p3-ds2.json"
 COMPARISON = "P3, integers beside real numbers"
-UNKNOWN = -1  # of a truth: this window says nothing about this output
 
-IMAGE, SHAPE, RR, ROW = "image", "shape", "rr", "row"  # inputs, as the device calls its parts
+IMAGE, PICTURE, SHAPE, RR, ROW = (
+    "image",
+    "picture",
+    "shape",
+    "rr",
+    "row",
+)  # inputs, as the device calls its parts
 CLEAN, MORPHOLOGY, RHYTHM = "clean", "morphology", "rhythm"  # outputs: one logit each
 
 
@@ -76,7 +94,8 @@ CLEAN, MORPHOLOGY, RHYTHM = "clean", "morphology", "rhythm"  # outputs: one logi
 class Finished:
     """A trained net with what stands between its logits and an answer."""
 
-    recipe: ExternalRecipe | BeatRecipe | BlindRecipe
+    recipe: ExternalRecipe | PaperRecipe | BeatRecipe | BlindRecipe
+    net: str
     seed: int
     weights: Path
     side: str  # which recordings judge it
@@ -91,6 +110,8 @@ class Finished:
 def finished(folder: Path, seed: int) -> Finished:
     """What stands in a results folder; weights that are not the run's are refused."""
     recipe = read_recipe(folder / RECIPE)
+    if isinstance(recipe, PaperRecipe):
+        return _finished_painting(folder, recipe, seed)
     weights = folder / f"weights-s{seed}.safetensors"
     if seed not in recipe.seeds or not isinstance(recipe, ExternalRecipe | BeatRecipe | BlindRecipe):
         raise ContractError(f"{folder}: expected a net with seed {seed} that ships, got {recipe.protocol}")
@@ -100,6 +121,7 @@ def finished(folder: Path, seed: int) -> Finished:
         assert isinstance(metrics, ExternalMetrics)
         return Finished(
             recipe=recipe,
+            net=recipe.net,
             seed=seed,
             weights=weights,
             side="external-dev",
@@ -116,6 +138,7 @@ def finished(folder: Path, seed: int) -> Finished:
         thresholds[RHYTHM] = rule.rhythm
     return Finished(
         recipe=recipe,
+        net=recipe.net,
         seed=seed,
         weights=weights,
         side="DS2",
@@ -128,61 +151,28 @@ def finished(folder: Path, seed: int) -> Finished:
     )
 
 
-def auc_of(logits: NDArray[np.float64], truth: I8) -> float:
-    """Area under the ROC curve of the windows whose truth is known."""
-    known = truth != UNKNOWN
-    return roc_auc(ranked(logits[known], truth[known] == 1))
-
-
-def balanced_accuracy_of(says_yes: NDArray[np.bool_], truth: I8) -> float:
-    known = truth != UNKNOWN
-    return confusion(truth[known] == 1, says_yes[known]).balanced_accuracy
-
-
-def temperature_of(logits: NDArray[np.float64], truth: I8) -> float:
-    """T at which sigmoid(logit / T) is the chance of a yes."""
-    known = truth != UNKNOWN
-    return fit_temperature(logits[known], truth[known])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Windows:
-    """Windows of many recordings, in the device's order: inputs channels last, one truth for every output."""
-
-    inputs: Mapping[str, I8]
-    truths: Mapping[str, I8]  # output -> 1, 0 or UNKNOWN for each window
-    verdict: I8  # is anything of what the net looks for there: 1, 0 or UNKNOWN
-    recording: NDArray[np.int64]
-    names: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.recording)
-
-    def take(self, chosen: NDArray[np.int64]) -> "Windows":
-        return replace(
-            self,
-            inputs={name: x[chosen] for name, x in self.inputs.items()},
-            truths={name: y[chosen] for name, y in self.truths.items()},
-            verdict=self.verdict[chosen],
-            recording=self.recording[chosen],
-        )
-
-
-def stratified(strata: NDArray[np.int64], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """n windows, as many of each stratum as it has, the rest from the others; sorted."""
-    pools = [rng.permutation(np.flatnonzero(strata == one)) for one in np.unique(strata)]
-    taken: list[NDArray[np.int64]] = []
-    left = min(n, len(strata))
-    for done, pool in enumerate(sorted(pools, key=len)):
-        share = pool[: left // (len(pools) - done)]
-        taken.append(share)
-        left -= len(share)
-    return np.sort(np.concatenate(taken))
+def _finished_painting(folder: Path, recipe: PaperRecipe, seed: int) -> Finished:
+    """The paper's net that looks at the device's image in colours."""
+    one, metrics = painted_net(recipe, seed), read_metrics(folder / METRICS)
+    assert isinstance(metrics, PaperMetrics)
+    check_weights(folder, [one.file_name])
+    return Finished(
+        recipe=recipe,
+        net=one.arm.net,
+        seed=seed,
+        weights=folder / one.file_name,
+        side="external-dev",
+        thresholds={CLEAN: one.threshold(metrics)},
+        temperatures={},
+        named_from={},
+        data={},
+        is_opened=True,  # external-dev is looked at by everybody
+    )
 
 
 def log_comparison(one: Finished) -> None:
     """A look at DS2, for differences alone, is written down like any other."""
-    if not isinstance(one.recipe, ExternalRecipe):
+    if isinstance(one.recipe, BeatRecipe | BlindRecipe):
         digest = digest_of_file(one.weights)
         log_opening(RESULTS / OPENINGS, recipe=one.recipe.name, protocol=COMPARISON, weights_sha256=[digest])
 
@@ -233,6 +223,8 @@ def windows_of(one: Finished, part: Part, data: Path | None = None) -> Windows:
     match one.recipe:
         case ExternalRecipe():
             return _quality(one.recipe, part, workshop)
+        case PaperRecipe():
+            return _painted(_quality(one.recipe, part, workshop))
         case BeatRecipe():
             return _part_of_ds1(one, part, _beats(one, part, workshop), workshop)
         case BlindRecipe():
@@ -245,13 +237,18 @@ def _workshop(data: Path | None) -> Workshop:
     )
 
 
-def _quality(recipe: ExternalRecipe, part: Part, workshop: Workshop) -> Windows:
+def _painted(windows: Windows) -> Windows:
+    (image,) = windows.inputs.values()
+    return replace(windows, inputs={PICTURE: painting().picture(image[..., 0])})
+
+
+def _quality(recipe: ExternalRecipe | PaperRecipe, part: Part, workshop: Workshop) -> Windows:
     if part == "judging":
         dev = read_windows(workshop, "external-dev")
         whole = _images(dev.codes_st_i8, dev.is_clean, dev.is_clean)
         return replace(whole, recording=np.array(dev.recording), names=dev.names)
     if part == "choosing":
-        bench = validation_of(recipe, workshop)
+        bench = _validation(recipe, workshop)
         chosen = np.random.default_rng(CALIBRATION_SEED).permutation(len(bench))[:N_CHOOSING]
     else:
         bench = make_set(
@@ -267,6 +264,13 @@ def _quality(recipe: ExternalRecipe, part: Part, workshop: Workshop) -> Windows:
     chosen = np.sort(chosen)
     clean = bench.clean[chosen]
     return _images(bench.windows(chosen), clean >= RATHER_CLEAN, clean >= CLEAN_ENOUGH)
+
+
+def _validation(recipe: ExternalRecipe | PaperRecipe, workshop: Workshop) -> QualitySet:
+    if isinstance(recipe, ExternalRecipe):
+        return validation_of(recipe, workshop)
+    records = recipe.validation_records
+    return make_set(workshop, "validation", recipe.bench, hours=VALIDATION_HOURS, seed=0, records=records)
 
 
 def _images(codes_st_i8: I8, is_rather_clean: NDArray[np.bool_], is_clean: NDArray[np.bool_]) -> Windows:

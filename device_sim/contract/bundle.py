@@ -13,6 +13,7 @@ from device_sim.contract.inputs import InputKind, check_window, parts_of
 from device_sim.contract.labels import Labels
 from device_sim.contract.manifest import graph_from_json, graph_sha256, graph_to_json
 from device_sim.contract.metrics import Metrics, check_sha256, metrics_from_json, metrics_to_json
+from device_sim.contract.painting import Painting, painting_from_json, painting_to_json
 from device_sim.contract.signed import (
     FORMAT,
     MANIFEST,
@@ -44,6 +45,7 @@ class Bundle:
     graph: Graph
     verdict: VerdictSpec | None = None  # None: a network that gives numbers and judges nothing
     frontend_sha256: str = ""  # device_sim.fingerprint of the front end it was trained behind
+    painting: Painting | None = None  # of a picture: its colours
     budget: Budget | None = None
     metrics: Metrics | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
@@ -55,6 +57,8 @@ class Bundle:
             check_file_name(name, "bundle", TAKEN)
         if self.frontend_sha256:
             check_sha256(self.frontend_sha256, "bundle.frontend_sha256")
+        if (self.painting is None) == (self.input is InputKind.PICTURE):
+            raise ContractError("bundle.painting: expected it with input picture, and only there")
         if self.verdict is not None:
             self._check_verdict(self.verdict)
         if self.metrics is not None:
@@ -108,6 +112,8 @@ def _manifest(bundle: Bundle) -> tuple[dict[str, Any], bytes]:
         made["verdict"] = verdict_to_json(bundle.verdict)
     if bundle.frontend_sha256:
         made["frontend_sha256"] = bundle.frontend_sha256
+    if bundle.painting is not None:
+        made["painting"] = painting_to_json(bundle.painting)
     if bundle.budget is not None:
         made["budget"] = asdict(bundle.budget)
     if bundle.metrics is not None:
@@ -153,6 +159,7 @@ def _bundle(fields: Fields, folder: Path) -> Bundle:
     graph = graph_from_json(fields, read_file(folder, WEIGHTS, MAX_FILE_BYTES), name)
     verdict = verdict_from_json(fields.object("verdict")) if fields.has("verdict") else None
     frontend = fields.text("frontend_sha256") if fields.has("frontend_sha256") else ""
+    painting = painting_from_json(fields.object("painting")) if fields.has("painting") else None
     budget = budget_from_json(fields.object("budget")) if fields.has("budget") else None
     metrics = metrics_from_json(fields.object("metrics")) if fields.has("metrics") else None
     fields.done()
@@ -164,6 +171,7 @@ def _bundle(fields: Fields, folder: Path) -> Bundle:
         graph=graph,
         verdict=verdict,
         frontend_sha256=frontend,
+        painting=painting,
         budget=budget,
         metrics=metrics,
         provenance=origin,

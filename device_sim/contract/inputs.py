@@ -6,6 +6,7 @@ from enum import StrEnum
 from device_sim.contract.errors import ContractError
 from device_sim.contract.graph import Graph
 from device_sim.contract.operators import Shape
+from device_sim.contract.painting import CHANNELS, SIDE
 from device_sim.contract.window import WindowSpec
 
 ROWS, COLUMNS, HOP_SAMPLES = 32, 80, 16  # of the image; a column every 16 samples
@@ -19,6 +20,7 @@ class InputKind(StrEnum):
     BEAT = "beat"  # the second around an R peak and its difference from the usual one; intervals beside
     BLIND = "blind"  # one second of the 128 Hz stream, every hop, wherever the beats are
     SIGNAL = "signal"
+    PICTURE = "picture"  # the image in colours, as large as photographs that a net has seen
     CODES = "codes"  # of a network from elsewhere: whatever its caller hands in
 
 
@@ -29,6 +31,7 @@ class Part(StrEnum):
     SHAPE = "shape"
     RR = "rr"
     ROW = "row"
+    PICTURE = "picture"
 
 
 # The image lies in memory column by column: a map of 80 rows and 32 columns, or a row of 80 with 32 channels.
@@ -37,13 +40,16 @@ SHAPES: Mapping[Part, tuple[Shape, ...]] = {
     Part.SHAPE: ((1, 1, BEAT_SAMPLES, 2),),
     Part.RR: ((1, RR_RATIOS), (1, 1, 1, RR_RATIOS)),
     Part.ROW: ((1, 1, BEAT_SAMPLES, 1), (1, BEAT_SAMPLES)),
+    Part.PICTURE: ((1, SIDE, SIDE, CHANNELS),),
 }
 # What a kind must have, and what it may have beside.
 PARTS: Mapping[InputKind, tuple[frozenset[Part], frozenset[Part]]] = {
     InputKind.IMAGE: (frozenset({Part.IMAGE}), frozenset()),
     InputKind.BEAT: (frozenset({Part.SHAPE}), frozenset({Part.RR})),
     InputKind.BLIND: (frozenset({Part.ROW}), frozenset()),
+    InputKind.PICTURE: (frozenset({Part.PICTURE}), frozenset()),
 }
+IMAGES = (InputKind.IMAGE, InputKind.PICTURE)  # cut from the ring of columns
 
 
 def parts_of(kind: InputKind, graph: Graph) -> dict[str, Part]:
@@ -69,8 +75,8 @@ def parts_of(kind: InputKind, graph: Graph) -> dict[str, Part]:
 
 def check_window(kind: InputKind, window: WindowSpec) -> None:
     """The device cuts each kind in one way only; the hop is the bundle's."""
-    rate_hz, length, unit_uv = (256, COLUMNS * HOP_SAMPLES, 1) if kind is InputKind.IMAGE else (128, 128, 32)
-    step = HOP_SAMPLES if kind is InputKind.IMAGE else 1
+    rate_hz, length, unit_uv = (256, COLUMNS * HOP_SAMPLES, 1) if kind in IMAGES else (128, 128, 32)
+    step = HOP_SAMPLES if kind in IMAGES else 1
     for name, expected in (("rate_hz", rate_hz), ("length_samples", length), ("uv_per_lsb", unit_uv)):
         if getattr(window, name) != expected:
             raise ContractError(

@@ -195,6 +195,17 @@ enum wl_status wl_frontend_init(struct wl_frontend *fe, const struct wl_input *i
  */
 int32_t wl_frontend_push(struct wl_frontend *fe, const int32_t *counts, size_t n, uint8_t line);
 
+#define WL_PICTURE_SIDE 64
+#define WL_PICTURE_COLUMNS 80 /* 5 s */
+
+/**
+ * An image of codes as a colour picture, for a network whose input is one
+ * image               WL_PICTURE_COLUMNS columns of WL_ROWS codes
+ * colours             Red, green and blue of each code from -128 on: 768 codes of the bundle
+ * picture             Dots from top left, rows of the image downwards: 3 * WL_PICTURE_SIDE^2 codes
+ */
+void wl_paint(const int8_t *image, const int8_t *colours, int8_t *picture);
+
 /** Start a detector. */
 void wl_qrs_init(struct wl_qrs *q);
 

@@ -122,6 +122,26 @@ static void levels(void)
     CHECK_EQUAL("smallest", -128, wl_level(1, 18 * 4096));
 }
 
+/** Every code once at least, in buffers without a byte to spare: a dot that looks elsewhere is seen. */
+static void pictures(void)
+{
+    static int8_t codes[WL_PICTURE_COLUMNS * WL_ROWS], colours[256 * 3];
+    static int8_t picture[WL_PICTURE_SIDE * WL_PICTURE_SIDE * 3];
+
+    for (int32_t i = 0; i < WL_PICTURE_COLUMNS * WL_ROWS; i++)
+        codes[i] = (int8_t)(i % 256 - 128);
+    for (int32_t i = 0; i < 256 * 3; i++)
+        colours[i] = (int8_t)(next_noise() >> 24);
+    wl_paint(codes, colours, picture);
+    for (int32_t y = 0; y < WL_PICTURE_SIDE; y++)
+        for (int32_t x = 0; x < WL_PICTURE_SIDE; x++)
+            for (int32_t c = 0; c < 3; c++) {
+                int32_t code = codes[(2 * x + 1) * 80 / 128 * WL_ROWS + (2 * y + 1) * 32 / 128];
+
+                CHECK_EQUAL("dot", colours[3 * (code + 128) + c], picture[3 * (y * WL_PICTURE_SIDE + x) + c]);
+            }
+}
+
 int main(void)
 {
     refusals();
@@ -130,5 +150,6 @@ int main(void)
     squares();
     random_rails();
     worst_of_each_row();
+    pictures();
     return checks_done("limits");
 }
