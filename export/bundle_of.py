@@ -10,17 +10,18 @@ from typing import Any
 from device_sim.contract.budget import Budget
 from device_sim.contract.bundle import Bundle
 from device_sim.contract.errors import ContractError, DigestError
-from device_sim.contract.graph import Graph
+from device_sim.contract.inputs import InputKind
 from device_sim.fingerprint import frontend_sha256
 from export.calibration import Calibration, from_json, graph_of
+from export.card import Facts, card_of
 from export.checkpoint import content, net_of, sha256_of
-from export.compare import Comparison
 from export.compare import from_json as comparison_from_json
-from export.facts import facts
 from export.judged import labels_of, verdict_of
 from export.pack import pack
 from export.shipping_list import Shipment
+from training.evaluate import painting
 
+PICTURE = "roc.png"
 RUN = "run.json"  # beside the weights: what training wrote of itself
 
 
@@ -32,6 +33,9 @@ class Sources:
     calibration: Path
     comparison: Path | None = None
     budget: Budget | None = None
+    picture: Path | None = None
+    use: str = ""
+    failures: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, shipment: Shipment) -> "Sources":
@@ -40,6 +44,9 @@ class Sources:
             calibration=shipment.calibration,
             comparison=shipment.comparison,
             budget=shipment.budget,
+            picture=shipment.picture if shipment.picture.is_file() else None,
+            use=shipment.use,
+            failures=shipment.failures,
         )
 
 
@@ -62,10 +69,22 @@ def bundle_of(sources: Sources) -> Bundle:
         labels=labels_of(calibration),
         verdict=verdict_of(calibration, graph),
         frontend_sha256=calibration.frontend_sha256,
+        painting=painting() if calibration.input is InputKind.PICTURE else None,
         budget=sources.budget,
         metrics=comparison.metrics if comparison else None,
         provenance=_provenance(weights, committed, run),
-        card=_card(calibration, graph, comparison, run),
+        card=card_of(
+            Facts(
+                calibration=calibration,
+                graph=graph,
+                comparison=comparison,
+                run=run,
+                use=sources.use,
+                failures=sources.failures,
+                picture=PICTURE if sources.picture else None,
+            )
+        ),
+        pictures={PICTURE: content(sources.picture)} if sources.picture else {},
     )
 
 
@@ -101,40 +120,3 @@ def _provenance(weights: bytes, committed: bytes, run: Mapping[str, Any]) -> dic
         found |= {name: str(run[name]) for name in ("recipe", "recipe_sha256", "protocol", "init", "commit")}
         found["licences"] = ", ".join(f"{name} {licence}" for name, licence in run["licences"].items())
     return found
-
-
-def _card(
-    calibration: Calibration, graph: Graph, comparison: Comparison | None, run: Mapping[str, Any]
-) -> str:
-    labels = labels_of(calibration)
-    lines = [
-        f"# {calibration.name}",
-        "",
-        f"Net `{calibration.net}`, input {calibration.input.value}, labels {', '.join(labels.names)}.",
-        f"{facts(graph)}.",
-        "",
-    ]
-    if run:
-        data = ", ".join(f"{name} ({licence})" for name, licence in run["licences"].items())
-        lines += [f"Trained by recipe `{run['recipe']}`, protocol {run['protocol']}, on {data}.", ""]
-    if comparison is None:
-        lines += ["Not measured on recordings yet."]
-    else:
-        lines += _measured(comparison)
-    return "\n".join([*lines, "", "Not a medical device."]) + "\n"
-
-
-def _measured(comparison: Comparison) -> list[str]:
-    rows = [
-        f"| {one.name} | {one.on} | {one.float_value:.4f} | {one.int8_value:.4f} |"
-        for one in comparison.metrics.figures
-    ]
-    lost = ", ".join(f"{name} {value:+.4f}" for name, value in comparison.lost.items())
-    return [
-        "| figure | on | real numbers | int8 |",
-        "|---|---|---|---|",
-        *rows,
-        "",
-        f"Lost to integers on {comparison.side}, {comparison.n_windows} windows: {lost}.",
-        *(f"Limit not held: {line}." for line in comparison.broken),
-    ]

@@ -35,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
             continue
         calibration, choosing = (windows_of(one, part, args.data) for part in ("calibration", "choosing"))
         print(f"{shipment.name}: {len(calibration)} windows calibrate, {len(choosing)} choose")
-        net = net_of(content(one.weights), one.weights, one.recipe.net)
+        net = net_of(content(one.weights), one.weights, one.net)
         kind, rhythm = kind_of(calibration), _rhythm(one)
         material = _material(shipment.name, net, one, calibration, choosing)
         if shipment.tune_epochs:
@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
         best = _best(material)
         made = Calibration(
             name=shipment.name,
-            net=one.recipe.net,
+            net=one.net,
             weights_sha256=sha256_of(content(shipment.weights)),
             input=kind,
             frontend_sha256=frontend_sha256(kind),

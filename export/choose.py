@@ -1,5 +1,6 @@
 """Ranges for a trained net: every method on the same windows; the one that changes fewest verdicts stays."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from device_sim.contract.graph import Graph
 from export.bias_correction import correct_biases
-from export.calibrate import Method, Range, calibrate, observe, rounded
+from export.calibrate import STEPS, Method, Range, calibrate, observe, rounded
 from export.calibration import Question, bias_steps
 from export.equalise import Exponents, equalised, exponents_of
 from export.flips import Answers, answers
@@ -111,5 +112,16 @@ def _with_reach(ranges: Mapping[str, Range], questions: Mapping[str, Question]) 
     cut = dict(ranges)
     for name, one in questions.items():
         low, high = (rounded(one.threshold + side * LOGIT_REACH * one.temperature) for side in (-1.0, 1.0))
-        cut[name] = Range(min(0.0, max(low, ranges[name].low)), max(0.0, min(high, ranges[name].high)))
+        reach = Range(min(0.0, max(low, ranges[name].low)), max(0.0, min(high, ranges[name].high)))
+        cut[name] = _between_codes(reach, one.threshold)
     return cut
+
+
+def _between_codes(reach: Range, threshold: float) -> Range:
+    """Wider by what puts the threshold midway between two codes: there rounding favours neither answer."""
+    step = (reach.high - reach.low) / STEPS
+    n_steps = math.floor(abs(threshold) / step - 0.5) if step > 0 else -1
+    if n_steps < 0:  # within half a code of zero, which has a code of its own
+        return reach
+    wider = abs(threshold) / (n_steps + 0.5) / step
+    return Range(rounded(reach.low * wider), rounded(reach.high * wider))

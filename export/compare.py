@@ -1,7 +1,7 @@
 """How far integers are from the real numbers they stand for, on recordings: figures, limits, records."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -10,7 +10,8 @@ from device_sim.contract.fields import as_text, parse
 from device_sim.contract.metrics import Figure, Metrics, metrics_from_json, metrics_to_json
 from export.flips import Answers, FlipReport
 from export.float_graph import F64
-from export.judged import I8, I64
+from export.judged import I8, I64, Asked
+from export.standing import NOTHING, Standing, standing_from_json, standing_of
 from training.evaluate import Windows, auc_of, balanced_accuracy_of
 
 LEAST_AGREEMENT = 0.99
@@ -37,6 +38,7 @@ class Comparison:
     broken: tuple[str, ...]  # limits that do not hold, a line each
     layers: Mapping[str, int]  # how often each layer was the first that was off where a verdict changed
     flips: tuple[str, ...]  # the widest margins, a line each
+    standing: Standing = NOTHING
     metrics: Metrics
 
     @property
@@ -62,6 +64,7 @@ def compare(
     windows: Windows,
     found: Answers,
     report: FlipReport,
+    questions: Sequence[Asked],
     *,
     graph_sha256: str,
     is_opened: bool,
@@ -85,6 +88,7 @@ def compare(
         broken=(*_broken(found.agreement, lost), *records),
         layers=report.layers(),
         flips=_widest(windows, report),
+        standing=standing_of(windows, found, questions) if is_opened else NOTHING,
         metrics=Metrics(graph_sha256=graph_sha256, figures=(agreement, *kept)),
     )
 
@@ -168,6 +172,7 @@ def from_json(raw: bytes, where: str) -> Comparison:
         broken=read.items("broken", as_text),
         layers={name: layers.integer(name, 1, 2**31 - 1) for name in layers.names()},
         flips=read.items("flips", as_text),
+        standing=standing_from_json(read.object("standing")) if read.has("standing") else NOTHING,
         metrics=metrics_from_json(read.object("metrics")),
     )
     read.done()

@@ -17,6 +17,7 @@ from export.flips import answers, flip_report, real_logits
 from export.float_graph import F64
 from export.judged import I8, asked
 from export.quantize import dequantize
+from export.roc_picture import draw_roc
 from export.shipping_list import Shipment, add_list, chosen
 from training.evaluate import finished, log_comparison, on_external_test, windows_of
 
@@ -98,13 +99,17 @@ def compared(shipment: Shipment, data: Path | None) -> Comparison:
     windows = windows_of(one, "judging", data)
     log_comparison(one)
     logits = real_logits(floats, calibration.kind.inputs, windows.inputs)
-    found = answers(logits, graph, windows.inputs, asked(calibration.questions))
+    questions = asked(calibration.questions)
+    found = answers(logits, graph, windows.inputs, questions)
+    if one.is_opened:
+        draw_roc(shipment.picture, windows, found, questions, {name: graph.tensor(name) for name in logits})
     return compare(
         shipment.name,
         one.side,
         windows,
         found,
         flip_report(floats, graph, windows.inputs, found),
+        questions,
         graph_sha256=graph_sha256(graph),
         is_opened=one.is_opened,
     )

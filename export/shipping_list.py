@@ -8,7 +8,7 @@ from pathlib import Path
 
 from device_sim.contract.budget import Budget, budget_from_json
 from device_sim.contract.errors import ContractError
-from device_sim.contract.fields import Fields
+from device_sim.contract.fields import Fields, as_text
 from device_sim.contract.gate import Gate, gate_from_json
 
 MAX_SEED = 2**31 - 1
@@ -31,17 +31,27 @@ class Shipment:
     results: Path  # folder of `wristlead train`
     seed: int
     budget: Budget
+    file: str | None = None  # of the weights, where training gave it a name of its own
     tune_epochs: int = 0  # quantisation-aware ones, where ranges alone lose too much
+    use: str = ""  # what it is for, in the card
+    failures: tuple[str, ...] = ()  # what it is known to get wrong, in the card
 
     @property
     def weights(self) -> Path:
         """Those that ship."""
+        if self.file is not None:
+            return self.results / self.file
         tuned = "-int8" if self.tune_epochs else ""
         return self.results / f"weights-s{self.seed}{tuned}.safetensors"
 
     @property
     def calibration(self) -> Path:
         return self.results / f"calibration-s{self.seed}.json"
+
+    @property
+    def picture(self) -> Path:
+        """ROC of both networks on the judging side."""
+        return self.results / f"roc-int8-s{self.seed}.png"
 
     @property
     def comparison(self) -> Path:
@@ -119,6 +129,9 @@ def _shipment(name: str, read: Fields, path: Path) -> Shipment:
         seed=read.integer("seed", 0, MAX_SEED),
         budget=budget_from_json(read.object("budget")),
         tune_epochs=read.integer("tune_epochs", 0, MAX_EPOCHS) if read.has("tune_epochs") else 0,
+        file=read.text("file") if read.has("file") else None,
+        use=read.text("use") if read.has("use") else "",
+        failures=read.items("failures", as_text) if read.has("failures") else (),
     )
     read.done()
     return made

@@ -13,7 +13,9 @@ from export.compare import Comparison, compare, from_json, to_json
 from export.compare_cli import _graph
 from export.compare_cli import main as compare_command
 from export.flips import Answers, Flip, FlipReport
+from export.judged import Asked
 from export.shipping_list import LIST, read_list
+from export.standing import NOTHING
 from training.evaluate import Windows
 from training.protocols.integers_report import IntegerMetrics
 from training.results_folder import read_metrics
@@ -24,7 +26,9 @@ N = 4000  # windows of each of three records; a fifth of them positive
 DIGEST = "ab" * 32
 
 
-def made(changed: NDArray[np.int64], recording: NDArray[np.int64] | None = None) -> Comparison:
+def made(
+    changed: NDArray[np.int64], recording: NDArray[np.int64] | None = None, *, is_opened: bool = True
+) -> Comparison:
     """Three records; `changed` are windows that integers call the other thing."""
     rng = np.random.default_rng(3)
     truth = (np.arange(3 * N) % 5 == 0).astype(np.int8)
@@ -48,7 +52,10 @@ def made(changed: NDArray[np.int64], recording: NDArray[np.int64] | None = None)
         for k in changed
     )
     report = FlipReport(n_windows=3 * N, flips=flips)
-    return compare("net", "there", windows, found, report, graph_sha256=DIGEST, is_opened=True)
+    questions = (Asked("y", 0.0),)
+    return compare(
+        "net", "there", windows, found, report, questions, graph_sha256=DIGEST, is_opened=is_opened
+    )
 
 
 def test_a_faithful_net_is_within_every_limit_and_survives_its_file() -> None:
@@ -59,6 +66,19 @@ def test_a_faithful_net_is_within_every_limit_and_survives_its_file() -> None:
     assert "2 of 12000 verdicts change (99.98 % agree)" in str(found)
     assert "within every limit" in str(found)
     assert from_json(to_json(found).encode(), "f") == found
+
+
+def test_what_is_opened_has_intervals_points_and_hard_recordings() -> None:
+    found = made(np.array([1, 5000]))
+    low, high, low_i8, high_i8 = found.standing.spreads["balanced accuracy"]
+    figures = {one.name: one for one in found.metrics.figures}
+    assert low <= figures["balanced accuracy"].float_value <= high
+    assert low_i8 <= figures["balanced accuracy"].int8_value <= high_i8
+    assert set(found.standing.spreads) == {"balanced accuracy", "AUC of y"}
+    (point,) = found.standing.points
+    assert point.startswith("any yes: real numbers sensitivity 0.99")
+    assert all(line.split(":")[0] in "abc" for line in found.standing.hardest)
+    assert made(np.array([1]), is_opened=False).standing == NOTHING
 
 
 def test_each_limit_breaks_by_itself() -> None:
