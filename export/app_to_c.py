@@ -4,20 +4,23 @@ import zlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from device_sim import binding
 from device_sim.app import App, Network, app_of
 from device_sim.contract.bundle import Bundle
 from device_sim.contract.cascade import Cascade, bundles_of
 from device_sim.fingerprint import stretch
-from device_sim.frontend import FrontEnd
+from device_sim.frontend import Flag, FrontEnd
 from device_sim.judged import judged_of
 from device_sim.pipeline import CascadePipeline, Pipeline, Stream
 from device_sim.runner import TwinRunner
 from export.c_text import c_array, c_note, c_quoted, c_table
 
 RATE_HZ = 256
-CHECK_S = 40
+CHECK_S = 60
+ROUGH, ROUGHNESS = range(20 * RATE_HZ, 32 * RATE_HZ), 25  # samples under noise of so many times the usual
+OFF = range(46 * RATE_HZ, 49 * RATE_HZ)  # samples while an electrode is off
 INPUTS = ("WL_INPUT_IMAGE", "WL_INPUT_BEAT", "WL_INPUT_BLIND")
 
 
@@ -140,11 +143,25 @@ def stream_check(application: Bundle | Cascade) -> str:
         [
             c_note(application, f"{CHECK_S} s of a triangular ECG, and what the twin says of them"),
             f"#define N_SAMPLES {CHECK_S * RATE_HZ}",
+            f"#define ROUGH_FROM {ROUGH.start}",
+            f"#define ROUGH_TO {ROUGH.stop}",
+            f"#define ROUGHNESS {ROUGHNESS}",
+            f"#define OFF_FROM {OFF.start}",
+            f"#define OFF_TO {OFF.stop}",
             f"#define N_EVENTS {len(said)}u",
             f"#define EVENTS_CRC 0x{zlib.crc32(b''.join(said)):08x}u",
             "",
         ]
     )
+
+
+def rough_stretch() -> NDArray[np.int32]:
+    """What sample() of main.c gives: the front end's own stretch, rough for a while."""
+    counts = stretch(RATE_HZ, CHECK_S)
+    at = np.arange(counts.size, dtype=np.int64)
+    noise_uv = ((at * at * 7919 + at * 104_729) % 8191) % 61 - 30
+    is_rough = (at >= ROUGH.start) & (at < ROUGH.stop)
+    return counts + np.where(is_rough, (ROUGHNESS - 1) * noise_uv, 0).astype(np.int32)
 
 
 def _said_by_the_twin(application: Bundle | Cascade) -> list[bytes]:
@@ -158,6 +175,12 @@ def _said_by_the_twin(application: Bundle | Cascade) -> list[bytes]:
     else:
         pipeline = Pipeline(application, runners[0], delay_us=front_end.delay_us)
     stream = Stream(front_end, pipeline, RATE_HZ)
-    verdicts = [*stream.push(stretch(RATE_HZ, CHECK_S)), *stream.finish()]
+    counts = rough_stretch()
+    verdicts = [
+        *stream.push(counts[: OFF.start]),
+        *stream.push(counts[OFF.start : OFF.stop], line=Flag.LEAD_OFF),
+        *stream.push(counts[OFF.stop :]),
+        *stream.finish(),
+    ]
     of = {bundle.digest: bundle for bundle in bundles}
     return [judged_of(one, of[one.bundle_digest]).pack() for one in verdicts]

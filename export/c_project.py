@@ -84,14 +84,16 @@ static int8_t memory[WL_APP_MEMORY_BYTES];
 static struct wl_frame frame;
 static uint32_t n_events, crc;
 
-/** Beats of a triangle on noise and a drift, 256 Hz: the same on every machine. */
+/** Triangular beats on a drift and noise, rough for a while; 256 Hz; the same on every machine. */
 static int32_t sample(int64_t at)
 {
     int64_t early = at / 192 % 5 == 4, since = (at + early * 38) % 192 - 96;
-    int64_t beat_uv = since < 0 ? -since : since;
+    int64_t beat_uv = since < 0 ? -since : since, noise_uv = (at * at * 7919 + at * 104729) % 8191 % 61 - 30;
 
     beat_uv = beat_uv < 10 ? 1000 * (10 - beat_uv) / 10 : 0;
-    return (int32_t)(beat_uv + (at * at * 7919 + at * 104729) % 8191 % 61 - 30 + 400 * (at % 512) / 256);
+    if (at >= ROUGH_FROM && at < ROUGH_TO)
+        noise_uv *= ROUGHNESS;
+    return (int32_t)(beat_uv + noise_uv + 400 * (at % 512) / 256);
 }
 
 /** Every event as it goes over the wire. */
@@ -114,10 +116,11 @@ static int stream_fails(void)
         return 1;
     for (int64_t at = 0; at < N_SAMPLES; at++) {
         int32_t count = sample(at);
+        uint8_t line = at >= OFF_FROM && at < OFF_TO ? WL_LEAD_OFF : 0;
         size_t taken = 0;
 
         do {
-            taken += wl_stream_push(&stream, &count + taken, 1 - taken, 0, events, 4, &n);
+            taken += wl_stream_push(&stream, &count + taken, 1 - taken, line, events, 4, &n);
             hear(events, n);
         } while (taken < 1 || n == 4);
     }

@@ -8,10 +8,11 @@ import pytest
 
 from device_sim.__main__ import main
 from device_sim.contract.bundle import read_bundle
+from device_sim.contract.cascade import read_cascade
 from device_sim.plan import plan
 from export.arena import smallest_tflm_arena
 from export.compare import from_json
-from export.shipping_list import LIST, read_list
+from export.shipping_list import LIST, CascadeShipment, read_cascades, read_list
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ROOT / LIST
@@ -27,6 +28,19 @@ def test_a_bundle_is_the_one_its_files_give(
     committed = read_bundle(MODELS.parent / name)
     assert capsys.readouterr().out == f"{name} {committed.digest} new\n"
     assert read_bundle(tmp_path / name).digest == committed.digest
+
+
+@pytest.mark.parametrize("cascade", read_cascades(MODELS), ids=lambda one: one.name)
+def test_a_cascade_is_the_one_its_list_gives(
+    cascade: CascadeShipment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = cascade.name
+    assert main(["export", "--list", str(MODELS), "--name", name, "--out", str(tmp_path)]) == 0
+    committed = read_cascade(MODELS.parent / name)
+    assert capsys.readouterr().out == f"{name} {committed.digest} new\n"
+    assert read_cascade(tmp_path / name).digest == committed.digest
+    for part, bundle in ((cascade.quality, committed.quality), (cascade.beat, committed.beat)):
+        assert read_bundle(MODELS.parent / part).digest == bundle.digest
 
 
 @pytest.mark.parametrize("name", SHIPMENTS)

@@ -3,23 +3,28 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from device_sim.contract.bundle import Bundle
+from device_sim.contract.cascade import Cascade, bundles_of, read_application
 from device_sim.contract.errors import ContractError
 from device_sim.contract.inputs import InputKind
 from device_sim.contract.labels import Labels
 from device_sim.contract.window import WindowSpec
 from export.to_c import to_c
 from export.to_tflite import to_tflite
+from tests.device_sim.bundles import bundle_of, cascade_of
 from tests.export.nets import example
 from tests.golden.networks import graphs
 
+ROOT = Path(__file__).resolve().parents[2]
 WARNINGS = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 COMPILERS = {
@@ -160,3 +165,34 @@ def test_the_tflite_file_comes_as_an_array_for_tflite_micro(tmp_path: Path) -> N
 def test_c_is_not_written_over_what_is_there(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="C is not written over what is there"):
         to_c(bundle("dense"), tmp_path)
+
+
+STREAMS: dict[str, Callable[[], Bundle | Cascade]] = {
+    "quality-tiny": lambda: read_application(ROOT / "models/quality-tiny"),
+    "cascade": lambda: read_application(ROOT / "models/cascade"),
+    "blind": lambda: bundle_of(InputKind.BLIND),
+    "gated": cascade_of,
+}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_the_folder_says_what_the_twin_says_of_a_stream(name: str, tmp_path: Path) -> None:
+    application = STREAMS[name]()
+    to_c(application, tmp_path / "c")
+    program = build(tmp_path / "c", COMPILERS["machine"])
+    done = subprocess.run([program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[:-1] == [f"{one.digest[:12]}: 4 vectors, 0 failures" for one in bundles_of(application)]
+    assert re.fullmatch(r"stream: \d{2,3} events, every byte equal", lines[-1])
+
+
+def test_a_gate_that_somebody_moved_is_noticed_by_the_folder_itself(tmp_path: Path) -> None:
+    to_c(read_application(ROOT / "models/cascade"), tmp_path / "c")
+    table = tmp_path / "c/src/wl_app.c"
+    text = table.read_text()
+    assert text.count("wl_gate gate = {10364, 10363,") == 1
+    table.write_text(text.replace("wl_gate gate = {10364, 10363,", "wl_gate gate = {-20000, -20001,"))
+    done = subprocess.run([build(tmp_path / "c", COMPILERS["machine"])], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1].endswith("events, DIFFERENT")
