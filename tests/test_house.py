@@ -282,16 +282,16 @@ def test_the_core_has_no_array_of_variable_length() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_readme_shows_what_the_demo_prints() -> None:
+def test_the_readme_shows_what_the_demo_prints(tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text()
-    shown = readme.split("$ make demo\n...\n")[1].split("wrote demo.png")[0].splitlines()
+    shown = readme.split("$ make demo\n...\n")[1].split("$ make test")[0].splitlines()
     recipe = (ROOT / "Makefile").read_text().replace("\\\n", " ")
-    demo = r"^\t\$\(DEMO_VENV\)/bin/wristlead (.+?)--picture demo.png --report demo.html$"
-    arguments = re.findall(demo, recipe, re.MULTILINE)
-    assert len(arguments) == 1
-    command = [sys.executable, "-m", "device_sim", *arguments[0].split()]
+    demo = r"^\t\$\(DEMO_VENV\)/bin/wristlead (.+?)--picture (demo.png) --report (demo.html)$"
+    ((arguments, picture, page),) = re.findall(demo, recipe, re.MULTILINE)
+    command = [sys.executable, "-m", "device_sim", *arguments.split()]
+    command += ["--picture", str(tmp_path / picture), "--report", str(tmp_path / page)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
-    printed = (done.stdout + done.stderr).splitlines()
+    printed = (done.stdout + done.stderr).replace(f"{tmp_path}/", "").splitlines()
     assert len(shown) > 5
     assert [line for line in shown if line not in printed] == []
 
