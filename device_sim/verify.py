@@ -134,7 +134,7 @@ def constants_compared(bench: Bench, bundle: Bundle) -> Result:
 def windows_compared(bench: Bench, bundle: Bundle) -> Iterator[Result]:
     """Every layer of every golden window by its CRC-32, bytes where that differs; cycles of each layer."""
     graph, names = bundle.graph, [one.output for one in bundle.graph.operators]
-    inputs, _outputs = read_vectors(bundle, Family.F1)
+    inputs, outputs = read_vectors(bundle, Family.F1)
     n_windows = len(next(iter(inputs.values())))
     cycles = np.zeros(len(names), np.int64)
     for window in range(n_windows):
@@ -150,7 +150,7 @@ def windows_compared(bench: Bench, bundle: Bundle) -> Iterator[Result]:
                 words = _first_difference(expected, bench.output(layer))
                 yield Result(is_equal=False, words=f"{where}: {words}")
                 return
-        logits = b"".join(made[name].tobytes() for name in graph.outputs)
+        logits = b"".join(outputs[name][window].tobytes() for name in graph.outputs)
         fault = _field_that_differs(bare(window, bundle, logits), bench.logits(window))
         if fault:
             yield Result(is_equal=False, words=f"window {window}, VERDICT: {fault}")
