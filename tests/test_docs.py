@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -208,6 +209,20 @@ def test_a_quickstart_runs_from_its_first_line_to_its_last() -> None:
     assert len(pages) == 5
     for page in pages:
         assert [block.where for block in blocks_of(page) if "console" not in block.words] == []
+
+
+@pytest.mark.parametrize("name", ["quality-tiny", "beat-tiny", "cascade"])
+def test_the_budget_table_is_what_the_gate_holds(name: str) -> None:
+    counted = json.loads((ROOT / f"budgets/{name}.json").read_text())["metrics"]
+    limits = tomllib.loads((ROOT / f"budgets/{name}.toml").read_text())["limits"]["cortex-m4"]
+    (row,) = re.findall(rf"^\| `{name}` \| (.+) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    window, *rest = row.split(" | ")
+    parts = [key for key in sorted(limits, reverse=True) if key.split("/")[-1] == "instructions"]
+    assert re.findall(r"[\d,]+", window)[: len(parts)] == [
+        f"{counted[f'cortex-m4/{key}']:,}" for key in parts
+    ]
+    named = ("device_instructions", "flash_bytes", "ram_bytes")
+    assert rest == [f"{counted[f'cortex-m4/{key}']:,} of {limits[key]:,}" for key in named]
 
 
 @pytest.mark.parametrize(
