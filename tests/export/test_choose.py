@@ -70,6 +70,14 @@ def test_a_logit_reaches_eight_temperatures_from_its_threshold_and_no_further() 
     assert material().choosing_logits["rhythm"].max() > 3 * LOGIT_REACH
 
 
+def test_a_threshold_lies_midway_between_two_codes() -> None:
+    """To a hundredth of a code: ranges have 12 significant bits. Zero has a code of its own."""
+    threshold = material().questions["morphology"].threshold
+    for one in found():
+        steps = abs(threshold) / one.graph.tensor("morphology").scale
+        assert steps < 0.5 or abs(steps % 1 - 0.5) < 0.01 + steps / 4096
+
+
 def test_two_logits_ship_as_their_difference() -> None:
     net = make_net("light_cnn", seed=3).eval()
     specs = KINDS[InputKind.IMAGE].inputs
