@@ -99,5 +99,6 @@ def _heard(played: Played, backend: str) -> Heard:
         recording=recording_of(played.trace, lines.lanes() if lines else ()),
         report=played.report,
         took_us=lines.took_us() if lines else np.empty(0),
+        clock=lines.clock if lines else "",
         backend=backend,
     )

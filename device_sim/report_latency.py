@@ -16,10 +16,10 @@ SHOWN = (
 )
 
 
-def latency_section(took_us: NDArray[np.float64], subject: Subject) -> Markup:
+def latency_section(took_us: NDArray[np.float64], clock: str, subject: Subject) -> Markup:
     """This machine's times, which say nothing about the device; then what was counted on cores."""
     budget_us = subject.budget.window_us if subject.budget else None
-    words = "From a second of columns to its verdicts, on the machine that wrote this page; a device differs."
+    words = f"From a second of columns to its verdicts, {clock} of the machine that wrote this page."
     parts = [tag("p", words, class_="quiet")]
     if took_us.size:
         rows = [_row(name, float(np.percentile(took_us, at)), budget_us) for at, name in SHOWN]

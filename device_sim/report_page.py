@@ -44,7 +44,8 @@ class Heard:
 
     recording: Recording
     report: Report
-    took_us: NDArray[np.float64]
+    took_us: NDArray[np.float64]  # of each verdict
+    clock: str  # what they were measured by, in words
     backend: str
 
 
@@ -97,7 +98,7 @@ def _sections(heard: Heard | None, subject: Subject | None) -> Iterator[Section]
     if subject is None:
         return
     if heard is not None:
-        body = latency_section(heard.took_us, subject)
+        body = latency_section(heard.took_us, heard.clock, subject)
         yield Section(identity="latency", title="Latency", body=body)
     yield Section(identity="memory", title="Memory", body=memory_section(subject))
     layers = joined([by_part(subject, layers_of), totals_section(subject)])

@@ -129,7 +129,7 @@ def test_no_recording_makes_a_page_that_is_larger_than_it_may_be() -> None:
         name="n", lead="I", rate_hz=256, n_samples=1, n_gaps=0, n_gap_samples=0, n_estimated_gaps=0,
         n_columns=1, n_beat_samples=1, flag_shares={}, band_dbuv={}, elapsed_s=1,
     )  # fmt: skip
-    heard = Heard(recording=recording, report=report, took_us=np.ones(3), backend="core")
+    heard = Heard(recording=recording, report=report, took_us=np.ones(3), clock="", backend="core")
     still_bytes = 800_000  # as wide as it is, whatever the recording
     assert len(page_of(heard, None)) < 7_200_000 / SMALLER + still_bytes
 
@@ -319,7 +319,7 @@ def test_any_scene_has_a_page(scene: Scene) -> None:
         SyntheticSource(scene), None, seconds=None, keep=Keep(samples=True), write=lambda line: None
     )
     recording = recording_of(played.trace, ())
-    heard = Heard(recording=recording, report=played.report, took_us=np.empty(0), backend="")
+    heard = Heard(recording=recording, report=played.report, took_us=np.empty(0), clock="", backend="")
     found = kept(page_of(heard, None))
     assert found["seconds"] == pytest.approx(scene.seconds, abs=1 / 16)
     assert found["low_mv"] < found["high_mv"]
