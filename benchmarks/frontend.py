@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks import drive
 from benchmarks.drive import Drive
 from benchmarks.mcu import image
+from benchmarks.mcu.device import BEATS_ALONE
 from benchmarks.mcu.emulator import LIBRARY
 from benchmarks.mcu.image import FIRMWARE, Image
 from device_sim.contract.errors import ContractError
@@ -161,10 +162,14 @@ def measure(rates_hz: tuple[int, ...] = RATES_HZ) -> McuCost:
 
 
 def build(folder: Path, rate_hz: int | None) -> Image:
-    """The image of one rate, or of all."""
-    defines = () if rate_hz is None else (f"WL_RATE_HZ={rate_hz}",)
+    """The image of one rate, or of all; its beats wait for no gate."""
+    rate = () if rate_hz is None else (f"WL_RATE_HZ={rate_hz}",)
     sources = image.core_sources() + image.port_sources("frontend_main.c")
-    return image.build(sources, folder / f"frontend_{rate_hz or 'all'}.elf", defines=defines)
+    return image.build(
+        sources,
+        folder / f"frontend_{rate_hz or 'all'}.elf",
+        defines=(f"WL_BEAT_SAMPLES={BEATS_ALONE}", *rate),
+    )
 
 
 def instructions(of: Image, played: Drive) -> Instructions:

@@ -1,9 +1,13 @@
 """Verdicts as JSON lines while a source runs, and what they amount to for a person."""
 
 import json
+import signal
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import Protocol
 
 import numpy as np
@@ -105,12 +109,29 @@ class VerdictLines:
 
     def _take(self, verdicts: list[Verdict]) -> None:
         for verdict in verdicts:
-            self._counts[verdict.bundle_digest, verdict.label] += 1
-            self._write(json.dumps(verdict.to_json()))
-            if self._files is not None:
-                self._files.take(verdict)
+            with _whole():
+                self._counts[verdict.bundle_digest, verdict.label] += 1
+                self._write(json.dumps(verdict.to_json()))
+                if self._files is not None:
+                    self._files.take(verdict)
         if self._keep:
             self._kept += verdicts
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    """A ctrl-C waits: what was said stands in the line and in the files, or in neither."""
+    if threading.current_thread() is not threading.main_thread():  # signals are not for it
+        yield
+        return
+    caught: list[tuple[int, FrameType | None]] = []
+    before = signal.signal(signal.SIGINT, lambda *told: caught.append(told))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if caught and callable(before):
+        before(*caught[0])
 
 
 def lanes_of(bundles: Sequence[Bundle], verdicts: Sequence[Verdict]) -> tuple[Lane, ...]:

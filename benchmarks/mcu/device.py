@@ -28,10 +28,8 @@ Application = Bundle | Cascade
 
 RATE_HZ = 256
 PORTION = 16  # of device_main.c
-BEATS_ALONE, BEATS_OF_A_GATE = (
-    512,
-    1024,
-)  # WL_BEAT_SAMPLES: a beat behind a gate waits for its signal's quality
+BEATS_ALONE = 512  # WL_BEAT_SAMPLES
+BEATS_OF_A_GATE = 1024  # a beat behind a gate waits for its signal's quality
 STACK_S, STACK_BPM = 12.0, 200.0  # long enough for windows of every kind
 MAX_INSTRUCTIONS = 20_000_000_000
 FRONT_END, WINDOWS, WIRE = "front end", "windows", "wire"

@@ -170,7 +170,10 @@ def field(path: str, value: Any) -> Callable[[Json], None]:
         (field("format", "1"), "format: expected 1"),
         (field("name", "../../etc"), "bundle.name: expected a-z"),
         (field("name", 3), "name: expected a text, got 3"),
-        (field("input", "video"), "input: expected one of image, beat, blind, signal, got 'video'"),
+        (
+            field("input", "video"),
+            "input: expected one of image, beat, blind, signal, picture, codes, got 'video'",
+        ),
         (field("labels", []), "labels: expected 1..256 names"),
         (field("labels", [1]), "expected a text, got 1"),
         (field("window.rate_hz", -1), "rate_hz: expected a whole number 1.., got -1|rate_hz: expected"),

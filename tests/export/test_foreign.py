@@ -85,7 +85,7 @@ def test_a_file_becomes_a_bundle_and_c(
     assert bundle.name == "their-model"
     assert capsys.readouterr().out.strip() == bundle.digest
     assert_same_program(graph, bundle.graph)
-    assert bundle.digest[:12] in (c / "include/wl_model.h").read_text()
+    assert bundle.digest[:12] in (c / "src/wl_model.h").read_text()
     assert main(["show", str(out)]) == 0
     shown = capsys.readouterr().out
     assert "codes: whatever its caller hands in" in shown
