@@ -94,12 +94,16 @@ def _material(name: str, net: nn.Module, one: Finished, calibration: Windows, ch
 
 
 def _best(material: Material) -> Candidate:
-    """Every candidate a line; fewest changed verdicts win."""
+    """Every candidate a line; fewest changed verdicts win, and every layer of the winner has one."""
     found = []
     for candidate in candidates(material):
         found.append(candidate)
         print(f"  {candidate}", flush=True)
-    return min(found, key=lambda one: one.rank)
+    best = min(found, key=lambda one: one.rank)
+    print(f"kept: {best.method}{', equalised' if best.equalisation else ''}; signal to noise of its layers:")
+    for line in best.layers():
+        print(f"  {line}")
+    return best
 
 
 def _rhythm(one: Finished) -> Rhythm | None:

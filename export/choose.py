@@ -35,7 +35,7 @@ class Candidate:
     bias_steps: Mapping[str, tuple[int, ...]]
     graph: Graph
     answers: Answers
-    sqnr_db: Mapping[str, float]  # of every output
+    layers_db: Mapping[str, float]  # signal to quantisation noise of every layer
 
     def __str__(self) -> str:
         how = f"{self.method}{', equalised' if self.equalisation else ''}"
@@ -43,6 +43,17 @@ class Candidate:
         return (
             f"{how:24}{len(self.answers.changed):5} of {len(self.answers.before)} verdicts change; {ratios}"
         )
+
+    @property
+    def sqnr_db(self) -> dict[str, float]:
+        """Of every output."""
+        return {name: self.layers_db[name] for name in self.graph.outputs}
+
+    def layers(self) -> Iterator[str]:
+        """A line for each layer, in the order they run."""
+        width = max(map(len, self.layers_db))
+        for name, ratio_db in self.layers_db.items():
+            yield f"{name:{width}}{ratio_db:7.1f} dB"
 
     @property
     def rank(self) -> tuple[int, float]:
@@ -103,7 +114,7 @@ def _candidate(
         bias_steps=bias_steps(plain, graph),
         graph=graph,
         answers=answers(material.choosing_logits, graph, material.choosing_i8, asked(material.questions)),
-        sqnr_db={name: ratios[name] for name in material.questions},
+        layers_db=ratios,
     )
 
 

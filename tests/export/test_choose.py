@@ -62,6 +62,13 @@ def test_fewest_changed_verdicts_rank_first_and_a_line_says_so() -> None:
         assert set(one.sqnr_db) == {"morphology", "rhythm"}
 
 
+def test_every_layer_of_a_candidate_has_a_line() -> None:
+    one = found()[0]
+    lines = list(one.layers())
+    assert [line.split()[0] for line in lines] == [operator.output for operator in one.graph.operators]
+    assert all(line.endswith(" dB") for line in lines)
+
+
 def test_a_logit_reaches_eight_temperatures_from_its_threshold_and_no_further() -> None:
     for one in found():
         rhythm = one.ranges["rhythm"]
