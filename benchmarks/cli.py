@@ -5,14 +5,25 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import backends, beats, compare, frontend, frontend_report, host, kernels
+from benchmarks import (
+    backends,
+    beats,
+    boards_table,
+    codes,
+    compare,
+    frontend,
+    frontend_report,
+    host,
+    kernels,
+    recorded,
+)
 from benchmarks.mcu.image import COMPILERS, ZIG
 from benchmarks.mcu.targets import COUNTED, M55, target
+from device_sim.contract.cascade import read_application
 from device_sim.contract.errors import ContractError
 from device_sim.options import OneLineParser
 from device_sim.runner import Backend
 
-RESULTS = Path(__file__).resolve().parent / "results"
 EPILOG = """\
 Counts and bytes are exact: the same on every machine, under every load. Times on this machine are ratios to
 a peer in the same run, and no gate.
@@ -34,6 +45,10 @@ def main(argv: Sequence[str]) -> int:
             return _beats()
         case "kernels":
             return _kernels(args)
+        case "codes":
+            return _codes(args)
+        case "boards":
+            return _boards(args)
         case "frontend":
             return _frontend(args)
         case _:
@@ -90,12 +105,56 @@ def _parser() -> argparse.ArgumentParser:
     cores = [one.name for one in (*COUNTED, M55)]
     layers.add_argument("--target", choices=cores, default="cortex-m4", help="default: cortex-m4")
     layers.add_argument("--compiler", choices=COMPILERS, default=ZIG, help=f"default: {ZIG}")
-    layers.add_argument("--record", action="store_true", help="append it to benchmarks/results/kernels.jsonl")
+    plain = benches.add_parser(
+        "codes",
+        help="pools and additions: instructions a code",
+        description="What a code of a layer that multiplies nothing costs.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    plain.add_argument(
+        "--target", choices=[one.name for one in COUNTED], default="cortex-m4", help="default: cortex-m4"
+    )
+    plain.add_argument("--compiler", choices=COMPILERS, default=ZIG, help=f"default: {ZIG}")
+    everywhere = benches.add_parser(
+        "boards",
+        help="a bundle or a cascade on every board: bytes, load, battery days",
+        description="What an application costs on every board that has a file.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    everywhere.add_argument("bundle", type=Path, help="folder written by `wristlead export`")
+    everywhere.add_argument("--heart-rate", type=_bpm, default=200.0, metavar="BPM", help="default: 200")
+    everywhere.add_argument("--battery", type=_mah, default=225.0, metavar="MAH", help="default: 225")
+    for name, made in (("kernels", layers), ("codes", plain), ("boards", everywhere)):
+        made.add_argument(
+            "--record", action="store_true", help=f"append it to benchmarks/results/{name}.jsonl"
+        )
     return parser
 
 
+def _bpm(text: str) -> float:
+    return _within(text, 20, 250, "beats a minute")
+
+
+def _mah(text: str) -> float:
+    return _within(text, 1, 1e6, "mAh")
+
+
+def _within(text: str, low: float, high: float, unit: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not low <= value <= high:
+        raise argparse.ArgumentTypeError(f"expected {low:g}..{high:g} {unit}, got {text!r}")
+    return value
+
+
 def one_file() -> Path:
-    return RESULTS / "frontend.jsonl"
+    return recorded.RESULTS / "frontend.jsonl"
 
 
 def _frontend(args: argparse.Namespace) -> int:
@@ -113,7 +172,6 @@ def _frontend(args: argparse.Namespace) -> int:
     if args.json is not None:
         args.json.write_text(line, encoding="utf-8")
     if args.record:
-        RESULTS.mkdir(exist_ok=True)
         with one_file().open("a", encoding="utf-8") as file:
             file.write(line)
     return 0 if mcu is None or all(limit.kept for limit in mcu.limits()) else 1
@@ -129,9 +187,25 @@ def _kernels(args: argparse.Namespace) -> int:
     costs = kernels.measure(target(args.target), args.compiler)
     print(kernels.text(costs))
     if args.record:
-        with (RESULTS / "kernels.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(kernels.record(costs)) + "\n")
+        recorded.append(recorded.stamped("kernels", kernels.numbers(costs)))
     return 0 if all(cost.is_kept for cost in costs) else 1
+
+
+def _codes(args: argparse.Namespace) -> int:
+    costs = codes.measure(target(args.target), args.compiler)
+    print(codes.text(costs))
+    if args.record:
+        recorded.append(recorded.stamped("codes", codes.numbers(costs)))
+    return 0
+
+
+def _boards(args: argparse.Namespace) -> int:
+    application = read_application(args.bundle)
+    found = boards_table.measure(application, args.heart_rate)
+    print(boards_table.text(application, args.heart_rate, args.battery, found))
+    if args.record:
+        recorded.append(recorded.stamped("boards", boards_table.numbers(application, args.heart_rate, found)))
+    return 0
 
 
 def _backends(args: argparse.Namespace) -> int:

@@ -2,15 +2,12 @@
 
 import tempfile
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import host, peers
 from benchmarks.frontend import Limit
-from benchmarks.frontend_report import TOOLS
 from benchmarks.mcu import model, qemu
 from benchmarks.mcu.image import ZIG
 from benchmarks.mcu.targets import M0PLUS, M4, M55, Target
@@ -33,7 +30,6 @@ from device_sim.contract.window import WindowSpec
 from device_sim.plan import plan
 from device_sim.program import program
 
-FORMAT = 1
 SEED = 20261201
 X_SCALE, X_ZERO = 0.05, -3
 REFERENCE = "CMSIS-NN of 2026-07-15, gcc 12.2 -O2"
@@ -214,27 +210,18 @@ def bundle_of(shape: Shape) -> Bundle:
     )
 
 
-def record(costs: list[KernelCost]) -> dict[str, object]:
-    """Everything that was counted, with where, when and with what."""
+def numbers(costs: list[KernelCost]) -> dict[str, Any]:
     of = costs[0]
-    return {
-        "format": FORMAT,
-        "bench": "kernels",
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": host.machine(),
-        "target": of.target,
-        "compiler": of.compiler,
-        "versions": {name: peers.version_of(name) for name in TOOLS},
-        "layers": [
-            {
-                "name": cost.shape.name, "title": cost.shape.title, "macs": cost.macs,
-                "instructions": cost.instructions, "per_mac": round(cost.per_mac, 4),
-                "reference": cost.reference, "stack_bytes": cost.stack_bytes,
-                "digest": bundle_of(cost.shape).digest,
-            }
-            for cost in costs
-        ],
-    }  # fmt: skip
+    layers = [
+        {
+            "name": cost.shape.name, "title": cost.shape.title, "macs": cost.macs,
+            "instructions": cost.instructions, "per_mac": round(cost.per_mac, 4),
+            "reference": cost.reference, "stack_bytes": cost.stack_bytes,
+            "digest": bundle_of(cost.shape).digest,
+        }
+        for cost in costs
+    ]  # fmt: skip
+    return {"target": of.target, "compiler": of.compiler, "layers": layers}
 
 
 def text(costs: list[KernelCost]) -> str:
