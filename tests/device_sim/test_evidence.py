@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from device_sim.contract.bundle import Bundle, write_bundle
-from device_sim.contract.cascade import bundles_of
+from device_sim.contract.cascade import bundles_of, read_application
 from device_sim.contract.errors import ContractError, DigestError
 from device_sim.contract.inputs import InputKind
 from device_sim.contract.metrics import metrics_to_json
@@ -103,11 +103,13 @@ def test_a_cascade_has_costs_of_each_network_and_of_all(tmp_path: Path) -> None:
     assert read_changed(changed, bundles_of(cascade))[0] is cascade.beat
 
 
-@pytest.mark.parametrize("name", ["quality-tiny", "beat-tiny"])
-def test_what_ships_has_its_evidence_in_the_checkout(name: str) -> None:
-    from device_sim.contract.bundle import read_bundle
-
+@pytest.mark.parametrize(
+    ("name", "networks"),
+    [("quality-tiny", [""]), ("beat-tiny", [""]), ("cascade", ["", "beat", "quality"])],
+)
+def test_what_ships_has_its_evidence_in_the_checkout(name: str, networks: list[str]) -> None:
     folder = ROOT / "models" / name
-    found = evidence_of(read_bundle(folder), folder, cost=None, changed=None)
-    assert found.costs[""]
-    assert len(found.changed) == 1
+    application = read_application(folder)
+    found = evidence_of(application, folder, cost=None, changed=None)
+    assert sorted(found.costs) == networks
+    assert set(found.changed) == {bundle.digest for bundle in bundles_of(application)}
