@@ -69,6 +69,11 @@ class App:
         return outputs.index(self.gate.output)
 
 
+def is_streamed(application: Bundle | Cascade) -> bool:
+    """Whether the core's stream can run it: somebody judges its numbers, and the core cuts its windows."""
+    return all(one.verdict is not None and one.input in STREAMED for one in bundles_of(application))
+
+
 def app_of(application: Bundle | Cascade) -> App:
     """The table; what the core has no room for is refused in one line."""
     nets = NETS if isinstance(application, Cascade) else ("",)

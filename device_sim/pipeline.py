@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from device_sim.apart import Apart
-from device_sim.app import NETS, STREAMED, app_of
+from device_sim.app import NETS, app_of, is_streamed
 from device_sim.contract.bundle import Bundle
 from device_sim.contract.cascade import Cascade, bundles_of, read_application
 from device_sim.contract.errors import ContractError, DigestError
@@ -213,7 +213,7 @@ class OpenBundle:
     @property
     def is_inside(self) -> bool:
         """Whether the core cuts the windows too; pictures are painted out here."""
-        return self.backend is Backend.CORE and all(one.input in STREAMED for one in self.bundles)
+        return self.backend is Backend.CORE and is_streamed(self.application)
 
     @cached_property
     def table(self) -> Table:

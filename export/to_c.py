@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_sim import twin
-from device_sim.app import NETS
+from device_sim.app import NETS, is_streamed
 from device_sim.contract.bundle import Bundle
 from device_sim.contract.cascade import Cascade, bundles_of
 from device_sim.contract.errors import ContractError
@@ -70,7 +70,7 @@ def _texts(application: Bundle | Cascade) -> Iterator[tuple[str, str]]:
             yield from _tflm(bundle)
     includes = [f"wl_{name}.h" for name in names]
     checks = [_vectors(bundle, name) for name, bundle in zip(names, bundles, strict=True)]
-    if all(bundle.verdict for bundle in bundles):
+    if is_streamed(application):
         yield from app_texts(application, names)
         yield "link/wl_about.c", about_text(application, names)
         yield from (
@@ -111,6 +111,7 @@ def _header(bundle: Bundle, memory: Plan, name: str) -> str:
         "#endif",
         f"extern const struct wl_graph wl_{name};",
         f"extern const char *const wl_{name}_labels[{macro}_LABELS];",
+        *([f"extern const int8_t wl_{name}_colours[768]; /* for wl_paint */"] if bundle.painting else []),
         "#ifdef __cplusplus",
         "}",
         "#endif",
@@ -137,6 +138,8 @@ def _model(bundle: Bundle, memory: Plan, name: str) -> str:
     parts.append(f"const struct wl_graph wl_{name} = {{ops, {len(ops)}, {macro}_ARENA_BYTES}};\n")
     labels = ", ".join(c_quoted(label) for label in bundle.labels.names)
     parts.append(f"const char *const wl_{name}_labels[{macro}_LABELS] = {{{labels}}};\n")
+    if bundle.painting:
+        parts.append(c_array("const int8_t", f"wl_{name}_colours", bundle.painting.colours))
     return "\n".join(parts)
 
 

@@ -16,7 +16,7 @@ from benchmarks.mcu.emulator import LIBRARY, Emulator
 from benchmarks.mcu.image import ZIG, Image, Symbol, plain
 from benchmarks.mcu.targets import Memory, Target
 from benchmarks.sheet import number, sheet
-from device_sim.app import app_of
+from device_sim.app import app_of, is_streamed
 from device_sim.contract.bundle import Bundle
 from device_sim.contract.cascade import Cascade, bundles_of
 from device_sim.contract.errors import ContractError
@@ -79,8 +79,8 @@ class Stream:
 
 
 def is_whole(application: Application) -> bool:
-    """Whether there is a device to build: numbers that nobody judges make no events."""
-    return all(one.verdict is not None for one in bundles_of(application))
+    """Whether there is a device to build: what the core does not stream makes no events."""
+    return is_streamed(application)
 
 
 def stages_of(application: Application) -> dict[int, str]:
