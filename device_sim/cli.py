@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from device_sim import options
 from device_sim.contract.errors import ContractError
@@ -15,13 +16,14 @@ from device_sim.picture import ENDINGS, check_drawable, draw
 from device_sim.pipeline import OpenBundle, open_bundle
 from device_sim.play import Keep, Played, play
 from device_sim.replay import PERCENTILES, Report, Stride, flag_names, time_of_column_us
-from device_sim.report import write_report
-from device_sim.report_subject import Subject, subject_of
 from device_sim.runner import Backend
 from device_sim.sources import Gap, Samples, Source
 from device_sim.trace import check_writable
 from device_sim.verdict_files import VerdictFiles, annotation_paths, verdict_files
 from device_sim.verdict_lines import VerdictLines
+
+if TYPE_CHECKING:
+    from device_sim.report_subject import Subject
 
 EPILOG = """\
 With a bundle a line per window or beat: t0_us (its begin; a beat's R peak is half a second later), label,
@@ -46,9 +48,7 @@ def main(argv: Sequence[str]) -> int:
     source = options.source_of(args)
     with ExitStack() as stack:
         opened = stack.enter_context(_opened(args)) if args.bundle else None
-        subject = None
-        if opened and args.report:
-            subject = subject_of(opened.application, args.bundle, cost=args.cost, changed=args.changed)
+        subject = _subject(args, opened) if opened and args.report else None
         if isinstance(source, LinkSource):
             stack.enter_context(source.stopping_at_interrupt())
         on_chunk = stack.enter_context(_progress(source, args.seconds))
@@ -202,8 +202,15 @@ def column_records(stride: Stride, delay_us: int) -> Iterator[dict[str, object]]
         }
 
 
+def _subject(args: argparse.Namespace, opened: OpenBundle) -> "Subject":
+    """What the page will be about; a run without one does not pay for its modules."""
+    from device_sim.report_subject import subject_of
+
+    return subject_of(opened.application, args.bundle, cost=args.cost, changed=args.changed)
+
+
 def _write(
-    played: Played, opened: OpenBundle | None, subject: Subject | None, args: argparse.Namespace
+    played: Played, opened: OpenBundle | None, subject: "Subject | None", args: argparse.Namespace
 ) -> list[Path]:
     trace, lines = played.trace, played.lines
     if args.out is not None:
@@ -213,6 +220,8 @@ def _write(
     if args.picture is not None:
         draw(trace, args.picture, lines.lanes() if lines else ())
     if args.report is not None:
+        from device_sim.report import write_report
+
         write_report(args.report, played, opened.backend if opened else "", subject)
     return [path for path in (args.out, args.beats_out, args.picture, args.report) if path is not None]
 
