@@ -181,7 +181,10 @@ def edited(path: Path, change: Callable[[dict[str, Any]], None]) -> bytes:
     [
         (lambda c: c.pop("net"), "net: expected the field, found none"),
         (lambda c: c.update(extra=1), "'extra': no field of this format"),
-        (lambda c: c.update(input="video"), "input: expected one of image, beat, blind, got 'video'"),
+        (
+            lambda c: c.update(input="video"),
+            "input: expected one of image, picture, beat, blind, got 'video'",
+        ),
         (lambda c: c.update(weights_sha256="ab"), "weights_sha256: expected a SHA-256"),
         (lambda c: c.update(method="luck"), "method: expected one of min-max, percentile, mse"),
         (lambda c: c["questions"].pop("rhythm"), "questions: expected morphology, rhythm, got 'morphology'"),
