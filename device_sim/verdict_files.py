@@ -16,7 +16,7 @@ from device_sim.pipeline import verdict_of
 from device_sim.trace import GrowingFile, check_writable, growing_file
 from device_sim.verdict import Verdict
 
-COLUMNS = ("t0_us", "sample", "window", "label", "score", "margin_q8", "by", "flags", "bundle")
+COLUMNS = ("net", "t0_us", "sample", "window", "label", "score", "margin_q8", "by", "flags", "bundle")
 HALF_BEAT_US = 500_000
 BEAT_SYMBOLS = {"normal": "N", "ventricular": "V", "early": "S", "other shape": "F"}
 UNCLASSIFIED, ARTEFACT = "Q", "|"
@@ -89,7 +89,7 @@ class TableFile:
         file.write(_line(COLUMNS))
 
     def take(self, verdict: Verdict) -> None:
-        said = verdict.to_json()
+        said = {"net": "", **verdict.to_json()}
         said["sample"] = sample_of(verdict.t0_us, self._rate_hz)
         said["flags"] = " ".join(f"{name}:{n}" for name, n in verdict.flags.items())
         self._file.write(_line([said[name] for name in COLUMNS]))

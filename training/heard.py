@@ -1,46 +1,24 @@
-"""What two bundles say of one recording, code by code, on the device's own path."""
+"""What a cascade's two bundles say of one recording, code by code, on the device's own path."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from device_sim.contract.bundle import Bundle, read_bundle
+from device_sim.beats import PATIENCE_SAMPLES, REACH_SAMPLES, WINDOW_SAMPLES, BeatMaker
+from device_sim.contract.bundle import Bundle
+from device_sim.contract.cascade import Cascade
 from device_sim.contract.errors import ContractError
-from device_sim.contract.inputs import InputKind
+from device_sim.contract.inputs import Part
 from device_sim.contract.verdict import FLAGS, VerdictSpec
 from device_sim.executor import Executor
 from device_sim.feed import Windows, feed_of, inputs_of
-from device_sim.frontend import BEAT_HZ, Columns, FrontEnd, columns_of
+from device_sim.frontend import BEAT_HZ, Columns
+from training.beats import RR_FEATURES
 
 HALF_BEAT_US = 500_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """A quality bundle and the beat bundle it stands before."""
-
-    quality: Bundle
-    beats: Bundle
-
-    def __post_init__(self) -> None:
-        for bundle, kind in ((self.quality, InputKind.IMAGE), (self.beats, InputKind.BEAT)):
-            if bundle.input is not kind or bundle.verdict is None:
-                raise ContractError(
-                    f"{bundle.name}: expected a bundle that judges {kind.value}s, got {bundle.input.value}s"
-                )
-        question = self.quality.verdict.questions[0] if self.quality.verdict else None
-        if question is None or len(self.quality.labels) != 2:
-            raise ContractError(f"{self.quality.name}: expected one question, clean or noisy")
-
-    @property
-    def accept_q8(self) -> int:
-        """From where on the quality bundle itself calls a window clean."""
-        assert self.quality.verdict is not None
-        return self.quality.verdict.questions[0].accept_q8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,25 +32,37 @@ class Heard:
     delay_s: float  # the resampler's: a peak happened that much earlier
 
 
-def read_pair(quality: Path, beats: Path) -> Pair:
-    return Pair(quality=read_bundle(quality), beats=read_bundle(beats))
-
-
-def hear(counts_uv: NDArray[np.int32], rate_hz: int, pair: Pair) -> Heard:
-    """A whole recording of microvolts through the front end, both feeds and both networks."""
-    columns = columns_of(counts_uv, rate_hz=rate_hz)
-    images, image_codes = _answered(pair.quality, columns)
-    beats, beat_codes = _answered(pair.beats, columns)
-    quality, verdict = pair.quality.verdict, pair.beats.verdict
-    assert quality is not None
-    assert verdict is not None
+def hear(columns: Columns, delay_s: float, cascade: Cascade) -> Heard:
+    """A whole recording through both feeds and both networks, every beat judged and remembered."""
+    images, image_codes = _answered(cascade.quality, columns)
+    beats, beat_codes = _answered(cascade.beat, columns)
     return Heard(
-        quality_codes=image_codes[quality.questions[0].output],
-        quality_usable=_usable(quality, images),
+        quality_codes=image_codes[cascade.gate.output],
+        quality_usable=_usable(_spec(cascade.quality), images),
         peaks=-(-(beats.t0_us + HALF_BEAT_US) * BEAT_HZ // 1_000_000),  # t0_us was rounded down
-        abnormal=says_abnormal(verdict, beat_codes),
-        delay_s=FrontEnd(rate_hz=rate_hz).delay_us / 1e6,
+        abnormal=says_abnormal(_spec(cascade.beat), beat_codes),
+        delay_s=delay_s,
     )
+
+
+def abnormal_behind(
+    beat_uv: NDArray[np.int16], peaks: NDArray[np.int64], is_open: NDArray[np.bool_], bundle: Bundle
+) -> NDArray[np.bool_]:
+    """What is said of each beat where those behind a closed gate are not remembered; of these nothing."""
+    maker = BeatMaker()
+    padded = np.concatenate([beat_uv, np.zeros(REACH_SAMPLES, np.int16)])
+    late = peaks + PATIENCE_SAMPLES
+    following = np.minimum(np.append(peaks[1:], late[-1:]), late).tolist()
+    shapes = np.zeros((len(peaks), WINDOW_SAMPLES, 2), np.int8)
+    ratios = np.zeros((len(peaks), RR_FEATURES), np.int8)
+    for i, peak in enumerate(peaks.tolist()):
+        if is_open[i]:
+            shapes[i], ratios[i] = maker.make(padded, 0, peak, following[i])
+        else:
+            maker.break_off()
+    said = Executor(bundle.graph).run(inputs_of(bundle, {Part.SHAPE: shapes, Part.RR: ratios}))
+    codes = {name: code.reshape(-1) for name, code in said.items()}
+    return says_abnormal(_spec(bundle), codes) & is_open
 
 
 def says_abnormal(spec: VerdictSpec, codes: Mapping[str, NDArray[np.int8]]) -> NDArray[np.bool_]:
@@ -116,6 +106,11 @@ def _answered(bundle: Bundle, columns: Columns) -> tuple[Windows, dict[str, NDAr
     )
     said = Executor(bundle.graph).run(inputs_of(bundle, windows.parts))
     return windows, {name: codes.reshape(-1) for name, codes in said.items()}
+
+
+def _spec(bundle: Bundle) -> VerdictSpec:
+    assert bundle.verdict is not None  # a cascade has no other
+    return bundle.verdict
 
 
 def _usable(spec: VerdictSpec, windows: Windows) -> NDArray[np.bool_]:

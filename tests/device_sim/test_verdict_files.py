@@ -20,7 +20,7 @@ from device_sim.verdict_files import annotation_paths, sample_of
 from tests.device_sim.bundles import bundle_of
 from tests.device_sim.conftest import ROOT, Command
 
-QUALITY, BEATS = "models/quality-tiny", "models/beat-tiny"
+QUALITY, BEATS, CASCADE = "models/quality-tiny", "models/beat-tiny", "models/cascade"
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +82,25 @@ def test_the_table_says_what_the_lines_say(wristlead: Command, tmp_path: Path) -
     rows = rows_of(tmp_path / "q.csv")
     assert len(rows) == len(lines) > 20
     for row, line in zip(rows, lines, strict=True):
+        line["net"] = ""
         line["sample"] = max(0, round(line["t0_us"] * 250 / 1e6))
         line["flags"] = " ".join(f"{name}:{n}" for name, n in line["flags"].items())
         assert row == {name: "" if value is None else str(value) for name, value in line.items()}
+
+
+def test_a_cascade_writes_both_annotators_and_one_table(wristlead: Command, tmp_path: Path) -> None:
+    done = wristlead("run", CASCADE, "--synthetic", "--annotations", tmp_path, "--csv", tmp_path / "c.csv")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    beats = [line for line in lines if line["net"] == "beat"]
+    found = marks_of(tmp_path / "synthetic_seed_1.beat")
+    refused = [line["label"] == "unusable" for line in beats]
+    assert [symbol == "|" for symbol in found.symbol] == refused
+    assert {line["by"] for line in beats} >= {"network", "gate"}
+    assert found.sample.tolist() == [round((line["t0_us"] + 500_000) * 256 / 1e6) for line in beats]
+    assert set(marks_of(tmp_path / "synthetic_seed_1.qual").symbol) == {"~"}
+    rows = rows_of(tmp_path / "c.csv")
+    assert [(row["net"], row["label"]) for row in rows] == [(line["net"], line["label"]) for line in lines]
 
 
 def test_a_run_that_is_stopped_leaves_complete_files(tmp_path: Path) -> None:

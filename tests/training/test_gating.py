@@ -1,28 +1,29 @@
 """Beats behind the gate: who counts, what noise takes and the gate gives back, one run from end to end."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from device_sim.__main__ import main
-from device_sim.app import app_of
-from device_sim.contract.cascade import Cascade
-from device_sim.contract.gate import Gate
-from device_sim.stream import CoreStream, Table
+from device_sim.contract.cascade import read_cascade
+from device_sim.frontend import FrontEnd, columns_of
+from device_sim.pipeline import OpenBundle
 from device_sim.verdict import By
 from training.bursts import BurstSpec, with_bursts
 from training.data import mitdb, nstdb
 from training.gate import GateForm, gate_q8
-from training.heard import Heard, hear, read_pair
+from training.heard import Heard, abnormal_behind, hear
 from training.metrics import Confusion
 from training.noise_parts import read_shelf
 from training.protocols import gating
-from training.protocols.gating import Answers, Case
+from training.protocols.gated_beats import Answers
+from training.protocols.gating import Case
 from training.protocols.gating_report import GatedRecord, coverage, recovered
 
-ROOT = Path(__file__).resolve().parents[2]
+CASCADE = Path(__file__).resolve().parents[2] / "models/cascade"
 
 
 def answers(classes: str, abnormal: list[int], at: list[int] | None = None) -> Answers:
@@ -39,6 +40,7 @@ def record(clean: Confusion, noisy: Confusion, gated: Confusion, n_accepted: int
         clean_where_open=clean,
         noisy=noisy,
         gated=gated,
+        remembering=gated,
         n_beats=100,
         n_accepted=n_accepted,
         n_normal_rejected=0,
@@ -84,10 +86,12 @@ def test_a_closed_gate_rejects_true_beats_and_counts_them() -> None:
         clean=answers("NVNV", [0, 1, 0, 1]),
         in_burst=np.array([0, 0, 0, 1, 1], np.bool_),
         hours=16 / 3600,
+        behind={50 << 8: np.array([0, 0, 1, 1, 0], np.bool_)},
     )
-    got = case.gated(GateForm(how="mean", n_windows=3), 50 << 8)
+    got = case.gated(GateForm(how="mean", n_windows=3), 50 << 8, protects=True)
     assert got.noisy == Confusion(tp=1, fn=1, fp=2, tn=1)
-    assert got.gated == Confusion(tp=1, fp=1, tn=1)  # windows 3, 4, 5 are good, good, bad: mean 33
+    assert got.remembering == Confusion(tp=1, fp=1, tn=1)  # windows 3, 4, 5 are good, good, bad: mean 33
+    assert got.gated == Confusion(fn=1, fp=1, tn=1)  # of the V another thing is said
     assert got.clean_where_open == Confusion(tp=1, tn=2)
     assert (got.n_beats, got.n_accepted, got.n_normal_rejected, got.n_abnormal_rejected) == (4, 3, 0, 1)
     assert (got.n_in_bursts, got.n_accepted_in_bursts) == (1, 0)
@@ -106,42 +110,41 @@ def test_a_side_is_judged_and_printed_again(
     out, openings = tmp_path / "gating", tmp_path / "openings.jsonl"
     options = ["--data", str(made_up), "--out", str(out), "--cache", str(tmp_path / "cache")]
     options += ["--openings", str(openings)]
-    assert main(["gating", "DS2", *options]) in (0, 1)
+    assert main(["gating", str(CASCADE), "DS2", *options]) in (0, 1)
     printed = capsys.readouterr().out
-    assert "gating, DS2: quality-tiny" in printed
+    assert "gating, DS2: cascade " in printed
     assert [line.split()[:2] for line in printed.splitlines() if line.startswith("ma  ")] == [
         ["ma", str(level)] for level in (6, -6)
     ]
     assert (out / "sweep-ds2.png").stat().st_size > 10_000
     opening = json.loads(openings.read_text())
-    assert (opening["protocol"], opening["recipe"]) == ("gating", "gating, mean of 3")
+    assert (opening["protocol"], opening["recipe"]) == ("gating", "cascade")
     assert main(["evaluate", str(out)]) == 0
     assert capsys.readouterr().out == printed
 
 
-def test_the_gate_of_the_study_is_the_gate_of_the_core(made_up: Path) -> None:
+@pytest.mark.parametrize("protects", [True, False])
+def test_the_gate_of_the_study_is_the_gate_of_the_core(made_up: Path, protects: bool) -> None:
     whole = mitdb.read(mitdb.find(made_up), "101")
     shelf = read_shelf(nstdb.find(made_up), "train", ("ma",))
     counts_uv = with_bursts(whole, shelf, "ma", 0.0, BurstSpec(shortest_s=4.0, longest_s=12.0))
-    pair = read_pair(ROOT / "models/quality-tiny", ROOT / "models/beat-tiny")
-    heard = hear(counts_uv, whole.rate_hz, pair)
-    said = gate_q8(gating.CHOSEN, heard.quality_codes, heard.quality_usable, heard.peaks)
-    gate = Gate(
-        output="clean",
-        windows=gating.CHOSEN.n_windows,
-        accept_q8=pair.accept_q8,
-        reject_q8=pair.accept_q8 - 1,
-        hold_q8=0,
-        protects=False,
-    )
-    app = app_of(Cascade(name="studied", quality=pair.quality, beat=pair.beats, gate=gate))
-    stream = CoreStream(Table(app), rate_hz=whole.rate_hz)
-    beats = [one for one in [*stream.push(counts_uv), *stream.finish()] if one.net == "beat"]
-    peaks = [round((one.t0_us + 500_000 + 1e6 * heard.delay_s) * 128 / 1e6) for one in beats]
-    assert peaks == heard.peaks[: len(peaks)].tolist()
-    assert len(peaks) >= len(heard.peaks) - 1
-    is_open = said >= pair.accept_q8
-    assert [one.by is not By.GATE for one in beats] == is_open[: len(beats)].tolist()
+    shipped = read_cascade(CASCADE)
+    cascade = replace(shipped, gate=replace(shipped.gate, protects=protects))
+    columns, delay_s = columns_of(counts_uv, rate_hz=360), FrontEnd(rate_hz=360).delay_us / 1e6
+    heard = hear(columns, delay_s, cascade)
+    form = GateForm(how="mean", n_windows=cascade.gate.windows)
+    is_open = gate_q8(form, heard.quality_codes, heard.quality_usable, heard.peaks) >= cascade.gate.accept_q8
     assert 0.2 < np.mean(is_open) < 0.9
-    judged = [one.label != "normal" for one in beats if one.by is By.NETWORK]
-    assert judged == heard.abnormal[: len(beats)][is_open[: len(beats)]].tolist()
+    expected = heard.abnormal & is_open
+    if protects:
+        expected = abnormal_behind(columns.beat_uv_i16, heard.peaks, is_open, cascade.beat)
+    with OpenBundle(cascade) as opened:
+        said = opened.run(counts_uv, rate_hz=360)
+    beats = [one for one in said if one.bundle_digest == cascade.beat.digest]
+    assert len(beats) >= len(heard.peaks) - 1
+    peaks = [round((one.t0_us + 500_000 + 1e6 * delay_s) * 128 / 1e6) for one in beats]
+    assert peaks == heard.peaks[: len(beats)].tolist()
+    assert [one.by is not By.GATE for one in beats] == is_open[: len(beats)].tolist()
+    abnormal = [one.by is By.NETWORK and one.label != "normal" for one in beats]
+    assert abnormal == expected[: len(beats)].tolist()
+    assert any(abnormal)

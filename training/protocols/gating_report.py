@@ -22,6 +22,7 @@ class GatedRecord:
     clean_where_open: Confusion  # nothing added, but judged only where the gate is open under noise
     noisy: Confusion  # under noise, every beat judged
     gated: Confusion  # under noise, beats behind the gate
+    remembering: Confusion  # the same, but what the gate refuses still teaches the usual beat and interval
     n_beats: int  # annotated and classifiable
     n_accepted: int
     n_normal_rejected: int
@@ -64,10 +65,10 @@ class GatingMetrics:
     protocol: str
     side: str  # DS1 or DS2
     noise_part: str
-    quality: str  # bundle and digest
-    beats: str
+    cascade: str  # with its bundles and digests
     form: str
     accept_q8: int
+    protects: bool
     burst_share: float
     shortest_s: float
     longest_s: float
@@ -103,16 +104,22 @@ def render(metrics: GatingMetrics) -> str:
     """Every noise and SNR, gross over recordings; then the goal, the cohorts and the forms."""
     main = [one for one in metrics.records if (one.kind, one.snr_db) == MAIN]
     lines = [
-        f"gating, {metrics.side}: {metrics.quality} before {metrics.beats}, {metrics.form} from "
-        f"{metrics.accept_q8 / 256:.1f} codes on",
+        f"gating, {metrics.side}: {metrics.cascade}",
+        f"open where the {metrics.form} quality windows is {metrics.accept_q8 / 256:.1f} codes or more; "
+        + ("what it refuses is not remembered" if metrics.protects else "what it refuses is remembered"),
         f"noise of NSTDB's {metrics.noise_part} minutes in bursts of {metrics.shortest_s:g} to "
         f"{metrics.longest_s:g} s over {metrics.burst_share:.0%} of the time; abnormal beats, detected peaks",
         "",
-        f"{'noise':8}{'dB':>4} |{'clean':>7}{'noisy':>7}{'gated':>7}{'clean*':>8} |{'recovered':>10}"
-        f"{'coverage':>9}{'open':>6} |{'rejected N':>11}{'abnormal':>9}{'kept in bursts':>15}",
+        f"{'noise':8}{'dB':>4} |{'clean':>7}{'noisy':>7}{'gated':>7}{'clean*':>8}{'gated+':>8} |"
+        f"{'recovered':>10}{'coverage':>9}{'open':>6} |{'rejected N':>11}{'abnormal':>9}{'in bursts':>10}",
     ]
     lines += [_line(metrics, kind, snr_db) for kind, snr_db in _conditions(metrics, seen=False)]
-    lines += ["clean*: without noise, on the beats that the gate lets pass under it", ""]
+    lines += [
+        "clean*: without noise, on the beats that the gate lets pass under it",
+        "in bursts: share of the beats in bursts that the gate lets pass",
+        "gated+: where the usual beat and the usual interval follow the refused beats as well",
+        "",
+    ]
     lines.append(_goal(main, "all"))
     without = [one for one in main if one.record not in MINUS["without 232"]]
     if len(without) < len(main):
@@ -145,6 +152,7 @@ def _line(metrics: GatingMetrics, kind: str, snr_db: int) -> str:
             lambda one: one.noisy,
             lambda one: one.gated,
             lambda one: one.clean_where_open,
+            lambda one: one.remembering,
         )
     ]
     open_share = sum(one.open_share * one.hours for one in same) / sum(one.hours for one in same)
@@ -156,8 +164,8 @@ def _line(metrics: GatingMetrics, kind: str, snr_db: int) -> str:
     )
     return (
         f"{'em' if kind == READY_MADE else kind:8}{snr_db:4} |{rates[0]:7.3f}{rates[1]:7.3f}{rates[2]:7.3f}"
-        f"{rates[3]:8.3f} |{recovered(same):10.2f}{coverage(same):9.3f}{open_share:6.2f} |"
-        f"{n_normal:11}{n_abnormal:9}{kept:15.2f}"
+        f"{rates[3]:8.3f}{rates[4]:8.3f} |{recovered(same):10.2f}{coverage(same):9.3f}{open_share:6.2f} |"
+        f"{n_normal:11}{n_abnormal:9}{kept:10.2f}"
     )
 
 
@@ -182,6 +190,7 @@ def _per_hour(records: Sequence[GatedRecord]) -> list[str]:
         ("nothing added", sum_of(records, lambda one: one.clean), 0),
         ("noise, no gate", sum_of(records, lambda one: one.noisy), 0),
         ("noise, gate", sum_of(records, lambda one: one.gated), rejected),
+        ("noise, gated+", sum_of(records, lambda one: one.remembering), rejected),
     ):
         lines.append(f"  {name:16}{said.fp / hours:8.1f}{said.fn / hours:8.1f}{behind / hours:8.1f}")
     return lines
@@ -189,9 +198,7 @@ def _per_hour(records: Sequence[GatedRecord]) -> list[str]:
 
 def _forms(forms: Sequence[FormRow]) -> list[str]:
     columns = list(dict.fromkeys((one.kind, one.snr_db, one.coverage) for one in forms))
-    lines = [
-        "recovered where each form keeps the same share of the beats, and the threshold that does, in codes"
-    ]
+    lines = ["gated+: recovered where each form keeps the same share of the beats; the threshold, in codes"]
     lines.append(
         f"{'form':16}" + "".join(f"{f'{kind} {snr_db} dB, {kept:.2f}':>20}" for kind, snr_db, kept in columns)
     )
