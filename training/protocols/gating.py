@@ -15,8 +15,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from device_sim.contract.bundle import Bundle
 from device_sim.contract.cascade import Cascade, read_cascade
 from device_sim.contract.errors import ContractError
+from device_sim.contract.manifest import graph_sha256
 from device_sim.frontend import BEAT_HZ, Columns, FrontEnd, columns_of
 from training.bursts import BurstSpec, bursts_of, clean_uv, is_inside, with_bursts
 from training.data import mitdb, nstdb
@@ -234,7 +236,7 @@ def _cases(
     if side == "DS2":
         wanted += [(name, READY_MADE, snr_db) for snr_db in nstdb.SNR_DB.values() for name in SEEN]
         wanted += [(name, *CLEAN) for name in SEEN]
-    decides = (PART[side], SPEC, cascade.quality.digest, cascade.beat.digest)
+    decides = (PART[side], SPEC, *_decides(cascade.quality), *_decides(cascade.beat))
     where = {"data": str(workshop.data), "part": PART[side], "cascade": str(folder.resolve())}
 
     def run(jobs: Mapping[Listened, Job], what: str) -> dict[Listened, Document]:
@@ -288,6 +290,11 @@ def _cases(
         )
         for one in noisy
     ]
+
+
+def _decides(bundle: Bundle) -> tuple[object, ...]:
+    """What of a bundle its answers hang on; its card may change."""
+    return graph_sha256(bundle.graph), bundle.frontend_sha256, bundle.verdict
 
 
 def _readable(one: Listened) -> str:

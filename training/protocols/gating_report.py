@@ -8,6 +8,7 @@ from training.protocols.strangers_report import MINUS
 
 MAIN = ("ma", 6)  # the noise and SNR of the goal
 GOAL_RECOVERED, GOAL_COVERAGE = 0.8, 0.6
+WORTH = 0.01  # what noise must take before a share of it means anything
 READY_MADE = "em, NSTDB's own 118 and 119 (seen records)"
 
 
@@ -162,9 +163,11 @@ def _line(metrics: GatingMetrics, kind: str, snr_db: int) -> str:
         sum(part)
         for part in zip(*((one.n_normal_rejected, one.n_abnormal_rejected) for one in same), strict=True)
     )
+    took = rates[0] - rates[1]
+    gave = f"{recovered(same):.2f}" if took >= WORTH else "-"
     return (
         f"{'em' if kind == READY_MADE else kind:8}{snr_db:4} |{rates[0]:7.3f}{rates[1]:7.3f}{rates[2]:7.3f}"
-        f"{rates[3]:8.3f}{rates[4]:8.3f} |{recovered(same):10.2f}{coverage(same):9.3f}{open_share:6.2f} |"
+        f"{rates[3]:8.3f}{rates[4]:8.3f} |{gave:>10}{coverage(same):9.3f}{open_share:6.2f} |"
         f"{n_normal:11}{n_abnormal:9}{kept:10.2f}"
     )
 
