@@ -224,7 +224,11 @@ def test_bytes_that_nobody_signed(folder: Path, name: str, data: st.DataObject) 
             "blind",
             "graph: input 'shape': expected a shape of (1, 1, 128, 1) or (1, 128) (input blind)",
         ),
-        ("input", "signal", "input: expected one of image, beat, blind, got signal: nothing feeds it yet"),
+        (
+            "input",
+            "signal",
+            "input: expected one of image, beat, blind, picture, got signal: nothing feeds it yet",
+        ),
         ("verdict", [], "verdict: expected an object, got list of 0"),
         ("verdict.undecided", "", "verdict.undecided: expected 1..64 printable characters, got ''"),
         ("verdict.unusable", 7, "verdict: unusable: expected a text, got 7"),
