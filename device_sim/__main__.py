@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from device_sim.contract.errors import WristleadError
+from device_sim.contract.errors import WristleadError, printable
 
 INTERRUPTED = 130  # 128 + SIGINT, as a shell counts
 
@@ -115,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _enter(arguments)
         sys.stdout.flush()
     except WristleadError as error:
-        print(" ".join(str(error).split("\n")), file=sys.stderr)
+        print(printable(" ".join(str(error).split("\n"))), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from device_sim import options
-from device_sim.contract.errors import ContractError
+from device_sim.contract.errors import ContractError, printable
 from device_sim.files import read_recording
 from device_sim.frontend import RATES_HZ
 from device_sim.recording import Recording
@@ -29,7 +29,7 @@ def main(argv: Sequence[str]) -> int:
         raise ContractError(f"{args.what}: --json and --memory: expected a bundle's folder beside them")
     recording = read_recording(args.what, options.read_as(args))
     for fact, value in facts(recording):
-        print(f"{fact:12}{value}")
+        print(printable(f"{fact:12}{value}"))
     return 0
 
 

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 from device_sim.app import NETS
 from device_sim.contract.bundle import Bundle
 from device_sim.contract.cascade import Cascade, bundles_of, read_application
-from device_sim.contract.errors import WristleadError
+from device_sim.contract.errors import WristleadError, printable
 from device_sim.contract.gate import gate_to_json
 from device_sim.contract.graph import count_macs, count_steps
 from device_sim.contract.inputs import InputKind
@@ -61,7 +61,7 @@ def show_bundle(folder: Path, *, as_json: bool, memory_out: Path | None) -> None
 
 def _print_facts(known: Iterator[tuple[str, str]]) -> None:
     for fact, value in known:
-        print(f"{fact:12}{value}".rstrip())
+        print(printable(f"{fact:12}{value}".rstrip()))
 
 
 def _record(application: Bundle | Cascade, memory: Memory) -> dict[str, Any]:

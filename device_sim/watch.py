@@ -12,7 +12,7 @@ import numpy as np
 
 from device_sim import options
 from device_sim.braille import braille
-from device_sim.contract.errors import ContractError
+from device_sim.contract.errors import ContractError, printable
 from device_sim.live import HeartRate, Line, Live, Moment
 from device_sim.live_source import add_options, live_of
 from device_sim.picture import Lane, Said
@@ -158,8 +158,3 @@ class Screen:
             letter = one.word[0].lower() if one.word == lane.wanted else one.word[0].upper()
             row.append(letter, STYLES[lane.hue(one.word)])
         return row
-
-
-def printable(words: str) -> str:
-    """A name may hold anything, and a terminal obeys what it is sent."""
-    return "".join(letter if letter.isprintable() else "?" for letter in words)

@@ -10,6 +10,11 @@ A message says where, what was expected, what came and, when it helps, what to d
 """
 
 
+def printable(words: str) -> str:
+    """A name may hold anything, and a terminal obeys what it is sent."""
+    return "".join(letter if letter.isprintable() else "?" for letter in words)
+
+
 class WristleadError(Exception):
     """Anything wristlead refuses; the command prints its one line and exits with 2."""
 

@@ -51,6 +51,13 @@ def test_a_room_that_is_not_installed_names_its_command(
     assert error.count("\n") == 1
 
 
+def test_a_name_in_a_refusal_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "no\x1b[2J\rsuch\nfile"]) == 2
+    error = capsys.readouterr().err
+    assert "no?[2J?such file" in error
+    assert error.rstrip("\n").isprintable()
+
+
 def test_a_run_from_any_folder_works(wristlead: Command, tmp_path: Path) -> None:
     assert wristlead("run", "--synthetic", "--seconds", "1", cwd=tmp_path).returncode == 0
 

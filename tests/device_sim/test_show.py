@@ -112,6 +112,15 @@ def test_a_network_without_thresholds_is_shown_too(
     assert (facts["metrics"], facts["budget"]) == ("none", "none")
 
 
+def test_where_it_comes_from_does_not_steer_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = replace(bundle_of(InputKind.BEAT), provenance={"commit\x1b[31m": "\x1b[2J\nweights     none"})
+    write_bundle(made, tmp_path / "bundle")
+    main([str(tmp_path / "bundle")])
+    assert "provenance  commit?[31m: ?[2J?weights     none\n" in capsys.readouterr().out
+
+
 def test_the_memory_plan_is_written_by_its_ending(bundle: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="the `report` extra is not installed")
     assert main([str(bundle), "--memory", str(tmp_path / "plan.json")]) == 0

@@ -14,11 +14,12 @@ import pytest
 from rich.console import Console
 
 from device_sim.__main__ import main
+from device_sim.contract.errors import printable
 from device_sim.contract.inputs import InputKind
 from device_sim.live import Line, Live, Paced
 from device_sim.pipeline import OpenBundle
 from device_sim.synthetic import Fault, Scene, SyntheticSource
-from device_sim.watch import LINE_WORDS, Screen, printable
+from device_sim.watch import LINE_WORDS, Screen
 from tests.device_sim.bundles import WINDOWS, bundle_of
 from tests.device_sim.conftest import ROOT
 from tests.device_sim.terminals import heed_interrupts
