@@ -57,6 +57,8 @@ def main(argv: Sequence[str]) -> int:
     for folder in filter(None, (args.out, args.c)):
         if folder.exists():
             raise ContractError(f"{folder}: expected no such folder yet; nothing was written")
+    if args.c and _overlap(args.out.resolve(), args.c.resolve()):
+        raise ContractError(f"{args.c}: expected a folder apart from {args.out}; nothing was written")
     bundle = _foreign(args.checkpoint) if is_foreign else _trained(args.checkpoint, args.calibration)
     _checked(bundle)
     print(write_bundle(bundle, args.out))
@@ -65,6 +67,10 @@ def main(argv: Sequence[str]) -> int:
         to_c(bundle, args.c)
         print(f"wrote {args.c}", file=sys.stderr)
     return 0
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    return one.is_relative_to(other) or other.is_relative_to(one)
 
 
 def _trained(checkpoint: Path, calibration: Path) -> Bundle:

@@ -1,7 +1,6 @@
 """A bundle as a folder of C99: the core, the network as tables, vectors, and a main that checks them."""
 
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from device_sim.contract.cascade import Cascade, bundles_of
 from device_sim.contract.errors import ContractError
 from device_sim.contract.graph import Graph
 from device_sim.contract.operators import Linear
+from device_sim.contract.signed import write_folder
 from device_sim.on_board import arrays_of
 from device_sim.plan import Plan, plan
 from device_sim.program import Op, OpKind, program
@@ -38,14 +38,14 @@ def to_c(application: Bundle | Cascade, folder: Path) -> None:
         raise ContractError(f"{folder}: expected no such folder yet; C is not written over what is there")
     if not (FIRMWARE / "src").is_dir():
         raise ContractError(f"{FIRMWARE}: expected the sources of the core; export runs from a checkout")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as name:
-        fresh = Path(name) / folder.name
+
+    def fill(fresh: Path) -> None:
         _copy_core(fresh)
         for path, text in _texts(application):
             (fresh / path).parent.mkdir(parents=True, exist_ok=True)
             (fresh / path).write_text(text, encoding="utf-8")
-        fresh.rename(folder)
+
+    write_folder(folder, fill)
 
 
 def _copy_core(folder: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from device_sim.contract.errors import ContractError, DigestError
+from device_sim.contract.errors import ContractError, DigestError, StreamError
 from device_sim.contract.fields import Fields, parse
 
 FORMAT = 1
@@ -50,14 +50,28 @@ def write_signed(folder: Path, manifest: dict[str, Any], fill: Callable[[Path], 
     if folder.exists():
         raise ContractError(f"{folder}: expected no such folder yet; a bundle is not written over another")
     signed = {**manifest, "digest": digest_of(manifest)}
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as name:
-        fresh = Path(name) / folder.name
-        fresh.mkdir()
+
+    def fill_signed(fresh: Path) -> None:
         (fresh / MANIFEST).write_text(json.dumps(signed, sort_keys=True, indent=1) + "\n")
         fill(fresh)
-        os.replace(fresh, folder)
+
+    write_folder(folder, fill_signed)
     return str(signed["digest"])
+
+
+def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+    """What `fill` puts into a new folder, whole or not at all."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as name:
+            fresh = Path(name) / folder.name
+            fresh.mkdir()
+            fill(fresh)
+            os.replace(fresh, folder)
+    except OSError as error:
+        raise StreamError(
+            f"{folder}: expected a folder that can be made, got: {error.strerror or error}"
+        ) from None
 
 
 def read_signed(folder: Path) -> Fields:

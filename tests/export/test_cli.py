@@ -224,6 +224,9 @@ def test_what_cannot_be_exported_is_refused_in_one_line(
         ([tmp_path / "none", "--calibration", calibration, "--out", out], "expected a file, there is none"),
         ([checkpoint, "--calibration", calibration, "--out", tmp_path], "nothing was written"),
         ([checkpoint, "--out", out], "--calibration"),
+        ([checkpoint, "--calibration", calibration, "--out", out, "--c", out], "expected a folder apart"),
+        ([checkpoint, "--calibration", calibration, "--out", out, "--c", out / "c"], "nothing was written"),
+        ([checkpoint, "--calibration", calibration, "--out", other / "out"], "got: File exists"),
     ]
     for arguments, message in cases:
         assert main(["export", *map(str, arguments)]) == 2
