@@ -136,6 +136,11 @@ def write_bundle(bundle: Bundle, folder: Path) -> str:
 def read_bundle(folder: Path) -> Bundle:
     """The bundle, every digest checked before a byte is used."""
     fields = read_signed(folder)
+    if fields.has("kind"):
+        raise ContractError(
+            f"{folder / MANIFEST}: kind: expected a single bundle, got {fields.text('kind')[:40]!r}; "
+            f"name one of its own, such as {folder / 'quality'}"
+        )
     try:
         return _bundle(fields, folder)
     except (ContractError, DigestError) as error:

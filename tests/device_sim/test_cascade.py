@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device_sim.__main__ import main
-from device_sim.contract.bundle import write_bundle
+from device_sim.contract.bundle import read_bundle, write_bundle
 from device_sim.contract.cascade import read_application, read_cascade, write_cascade
 from device_sim.contract.errors import ContractError, WristleadError
 from device_sim.contract.inputs import InputKind
@@ -161,6 +161,11 @@ def test_another_bundle_in_its_folder_is_refused(folder: Path, tmp_path: Path) -
     weights = copy / "beat" / "weights.bin"
     weights.write_bytes(weights.read_bytes()[:-1])
     assert f"{copy / 'beat'}" in refusal(copy)
+
+
+def test_a_cascade_is_no_single_bundle(folder: Path) -> None:
+    with pytest.raises(ContractError, match="expected a single bundle, got 'cascade'; name one of its own"):
+        read_bundle(folder)
 
 
 def test_a_single_bundle_is_no_cascade(folder: Path, tmp_path: Path) -> None:
