@@ -174,6 +174,8 @@ def _socket(name: str) -> Link:
         raise StreamError(f"{name}: expected socket://HOST:PORT, got another form")
     try:
         connection = socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S)
+    except UnicodeError:
+        raise StreamError(f"{name}: expected socket://HOST:PORT, got no name of a host") from None
     except OSError as error:
         raise StreamError(
             f"{name}: expected a device that listens there, got: {error.strerror or error}; "

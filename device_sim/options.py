@@ -20,8 +20,9 @@ from device_sim.synthetic import MORPHOLOGIES, Fault, Noise, Scene, SyntheticSou
 from device_sim.text_file import TextStream
 
 SCENES = ("example", *MORPHOLOGIES)
-FAULT = re.compile(r"^(lead_off|rail|flat|gap|step)@([\d.]+)(?:\+([\d.]+))?(?:=(-?[\d.]+))?$")
-NOISE = re.compile(r"^(white|mains|wander|emg)=([\d.]+)$")
+NUMBER = r"\d+\.?\d*|\.\d+"
+FAULT = re.compile(rf"^(lead_off|rail|flat|gap|step)@({NUMBER})(?:\+({NUMBER}))?(?:=(-?(?:{NUMBER})))?$")
+NOISE = re.compile(rf"^(white|mains|wander|emg)=({NUMBER})$")
 DEFAULT_SECONDS = 30.0
 # A minute of a recording at a time: what a piece costs beside its samples counts no more, memory stays small.
 FILE_BLOCK_SAMPLES = 16_384
@@ -103,7 +104,7 @@ def add_scene_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the synthetic ECG")
     group.add_argument("--scene", choices=SCENES, help="default: example, with a stretch of every fault")
     group.add_argument(
-        "--seed", type=int, metavar="N", help="the same seed gives the same samples (default: 1)"
+        "--seed", type=_seed, metavar="N", help="the same seed gives the same samples (default: 1)"
     )
     group.add_argument("--heart-rate", type=float, metavar="BPM", help="default: 70")
     group.add_argument(
@@ -227,6 +228,12 @@ def _seconds(text: str) -> float:
     if not 0 < seconds < float("inf"):
         raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
     return seconds
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number of 0 or more, got {text!r}")
+    return int(text)
 
 
 def _rate(text: str) -> int:

@@ -56,8 +56,8 @@ class Server:
         try:
             try:
                 await self._web.TCPSite(runner, host, port).start()
-            except OSError as error:
-                why = os.strerror(error.errno) if error.errno else str(error)
+            except (OSError, UnicodeError) as error:
+                why = _why(error)
                 raise StreamError(f"{host}:{port}: expected an address to listen on, got: {why}") from None
             print(f"the page is at {self._url(runner)}", file=sys.stderr, flush=True)
             reader.start()
@@ -142,3 +142,12 @@ class Server:
                 if now != last:
                     await socket.send_str(now)
                     last = now
+
+
+def _why(error: OSError | UnicodeError) -> str:
+    """asyncio wraps what the system says of a port; a name that nobody knows has a negative number."""
+    if isinstance(error, UnicodeError):
+        return "no name of a host"
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)

@@ -265,6 +265,7 @@ def test_nobody_listening_is_one_line(wristlead: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("run", "--port", "socket://a..b:1"), "expected socket://HOST:PORT, got no name of a host"),
         (("run", "--port", "socket://nowhere"), "expected socket://HOST:PORT, got another form"),
         (("run", "--port", "bluetooth://7"), "expected a URL of pyserial"),
         (("run", "--port", "/tmp"), "/tmp: expected a port, got a directory"),

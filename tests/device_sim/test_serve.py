@@ -245,6 +245,10 @@ def test_a_recording_that_is_played_once_ends_and_the_page_stays(tmp_path: Path)
             "--listen: expected HOST:PORT, such as 127.0.0.1:8480, got 'here'",
         ),
         (["--synthetic", "--listen", "127.0.0.1:99999"], "--listen: expected HOST:PORT"),
+        (
+            ["--synthetic", "--listen", "a..b:80"],
+            "a..b:80: expected an address to listen on, got: no name",
+        ),
         ([], "wristlead serve: expected one of --synthetic, --file FILE, --port PORT and - (stdin), got 0"),
         (["--port", "/dev/none"], "/dev/none: expected a serial port, found none there"),
         (["--file", "none.hea"], "none.hea: expected a recording, found no such file"),
