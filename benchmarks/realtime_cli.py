@@ -22,6 +22,7 @@ RING_SAMPLES = 256
 DEADLINE_MS = 1000.0  # a stride: the next verdict is due
 # Into the handler, a sample from a register to the ring, out again: the driver is the product's, so assumed.
 INTERRUPT_CYCLES = {"low": 40.0, "high": 80.0}
+USUAL = {"ring": RING_SAMPLES, "cycles": "high", "battery": 225.0, "compiler": ZIG}  # of a board
 EPILOG = """\
 Cycles are modelled from instructions counted on the emulated core, as by `wristlead mcu cost`, at one end of
 their interval. Networks run to their end; samples wait in the ring meanwhile. Late is what is not said within
@@ -43,6 +44,9 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     if args.here:
         return _here(args)
+    for name, usual in USUAL.items():
+        if getattr(args, name) is None:
+            setattr(args, name, usual)
     board = board_cost.board_named(args.board)
     if args.clock is not None:
         board = replace(board, clock_hz=_hertz(args.clock))
@@ -76,13 +80,13 @@ def main(argv: Sequence[str]) -> int:
 
 def _here(args: argparse.Namespace) -> int:
     """By this machine's clock: late verdicts are said, and no gate is held by a clock."""
-    options.refuse(args, ("clock", "budget"), "--here", command="wristlead replay")
-    asking, source = _asking(args), options.source_of(args)
+    options.refuse(args, (*USUAL, "clock", "budget"), "--here", command="wristlead replay")
+    deadline_s, source = _deadline_s(args), options.source_of(args)
     applications = [read_application(path) for path in args.bundle]
     names = [bundle.name for one in applications for bundle in bundles_of(one)]
     measured = realtime_here.measure(source, applications, args.seconds)
-    print(realtime_here.text(measured, names, source.name, asking.deadline_s))
-    return int(measured.n_late(asking.deadline_s) > 0)
+    print(realtime_here.text(measured, names, source.name, deadline_s))
+    return int(measured.n_late(deadline_s) > 0)
 
 
 def work_of(cost: BoardCost, bundles: Sequence[Bundle], rate_hz: int, end: str) -> Work:
@@ -111,10 +115,10 @@ def _parser() -> argparse.ArgumentParser:
     place.add_argument("--board", metavar="B", help="see `wristlead mcu boards`, or TOML")
     place.add_argument("--here", action="store_true", help="this machine, by its clock; memory too")
     group.add_argument("--clock", metavar="MHZ", help="another clock than the board's")
-    group.add_argument("--ring", type=int, default=RING_SAMPLES, metavar="N", help="samples (default: 256)")
-    group.add_argument("--cycles", choices=INTERRUPT_CYCLES, default="high", help="default: high")
-    group.add_argument("--battery", type=float, default=225.0, metavar="MAH", help="default: 225, a CR2032")
-    group.add_argument("--compiler", choices=COMPILERS, default=ZIG, help=f"default: {ZIG}")
+    group.add_argument("--ring", type=int, metavar="N", help="samples (default: 256)")
+    group.add_argument("--cycles", choices=INTERRUPT_CYCLES, help="default: high")
+    group.add_argument("--battery", type=float, metavar="MAH", help="default: 225, a CR2032")
+    group.add_argument("--compiler", choices=COMPILERS, help=f"default: {ZIG}")
     group = parser.add_argument_group("what it must keep")
     group.add_argument("--deadline", type=float, default=DEADLINE_MS, metavar="MS", help="default: 1000")
     group.add_argument("--budget", type=Path, metavar="FILE", help="TOML with a table [realtime]")
@@ -138,14 +142,18 @@ def _hertz(text: str) -> int:
     return hertz
 
 
-def _asking(args: argparse.Namespace) -> Asking:
+def _deadline_s(args: argparse.Namespace) -> float:
     for name in ("deadline", "battery", "seconds"):
         value = getattr(args, name)
         if value is not None and not 0 < value < float("inf"):
             raise ContractError(f"--{name}: expected a number above 0, got {value:g}")
+    return float(args.deadline) / 1000
+
+
+def _asking(args: argparse.Namespace) -> Asking:
     return Asking(
         ring_samples=args.ring,
-        deadline_s=args.deadline / 1000,
+        deadline_s=_deadline_s(args),
         end=args.cycles,
         battery_mah=args.battery,
     )

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.mcu.device import Application
-from benchmarks.realtime import F64
+from benchmarks.realtime import F64, PORTION
 from benchmarks.realtime_dues import Counts, length_us, portions, streams_of
 from benchmarks.realtime_text import quantiles
 from benchmarks.sheet import sheet
 from device_sim.contract.cascade import bundles_of
+from device_sim.contract.errors import ContractError
 from device_sim.frontend import Flag
 from device_sim.sources import Source
 from device_sim.verdict import Verdict
@@ -59,6 +60,8 @@ def measure(
             k = places[verdict.bundle_digest]
             window_end_s = (verdict.t0_us + length_us(bundles[k])) * US
             found[k].append(((end - 1) / source.rate_hz - window_end_s, took_s))
+    if end < PORTION:
+        raise ContractError(f"{source.name}: expected at least {PORTION} samples, got {end}")
     arrays = [np.array(of, np.float64).reshape(-1, 2) for of in found]
     return Here(
         seconds=end / source.rate_hz,

@@ -174,6 +174,8 @@ def test_a_replay_here_says_it_is_here(capsys: pytest.CaptureFixture[str]) -> No
         (["--board", "nrf52840"], "expected one of --synthetic, --file FILE"),
         (["--synthetic"], "one of the arguments --board --here is required"),
         (["--synthetic", "--here", "--clock", "3"], "--clock: means nothing to --here"),
+        (["--synthetic", "--here", "--ring", "64"], "--ring: means nothing to --here"),
+        (["--synthetic", "--here", "--seconds", "0.01"], "expected at least 16 samples, got 3"),
         (["--synthetic", "--board", "nrf52840", "--clock", "0"], "--clock: expected MHz above 0"),
         (["--synthetic", "--board", "nrf52840", "--deadline", "-1"], "--deadline: expected a number above 0"),
         (["--synthetic", "--board", "nrf52840", "--budget", "none.toml"], "none.toml: expected a budget"),
