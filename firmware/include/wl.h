@@ -34,6 +34,9 @@
  * earlier. Beat sample k is centred on 256 Hz sample 2 k and lies in
  * beats.x_uv[k % WL_BEAT_SAMPLES] once fe.n_beats > k. The resampler delays both by
  * half its taps (wl_frontend_delay_us).
+ *
+ * Counts are of 32 bits: a signal path or a stream runs for 194 days (2^32 samples of
+ * 256 Hz, and the detector as long). Before that, start it anew.
  */
 #ifndef WL_H
 #define WL_H
@@ -57,6 +60,8 @@ extern "C" {
 #ifndef WL_BEAT_SAMPLES
 #define WL_BEAT_SAMPLES 1024
 #endif
+/* A beat may begin before the first sample: its index, modulo 2^32, must meet the ring. */
+typedef char wl_beat_samples_is_a_power_of_two[(WL_BEAT_SAMPLES & (WL_BEAT_SAMPLES - 1)) == 0 ? 1 : -1];
 #define WL_COLUMN_LAG 39    /* columns between a column's centre and its completion */
 #define WL_LIMIT_UV 500000  /* +-300 mV of electrode offset, and room */
 #define WL_STREAM_LIMIT_Q2 32764 /* +-8191 uV behind the blocker */

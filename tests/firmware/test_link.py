@@ -24,13 +24,25 @@ SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 @pytest.fixture(scope="module")
 def device(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built(tmp_path_factory.mktemp("link"))
+
+
+def built(folder: Path, *defines: str) -> Path:
     """What `wristlead export --c` hands out, its link on this machine, the line stdin and stdout."""
-    folder = tmp_path_factory.mktemp("link")
     bundle = read_bundle(ROOT / "models/beat-tiny")
     to_c.to_c(bundle, folder / "c")
     sources = [*(folder / "c").glob("*/*.c"), ROOT / "tests/firmware/board_stdio.c"]
     places = [f"-I{folder / 'c' / room}" for room in ("src", "link")]
-    command = ["cc", *SANITIZED, *SANITIZERS, *places, *map(str, sources), "-o", str(folder / "device")]
+    command = [
+        "cc",
+        *SANITIZED,
+        *SANITIZERS,
+        *defines,
+        *places,
+        *map(str, sources),
+        "-o",
+        str(folder / "device"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return folder / "device"
@@ -113,3 +125,18 @@ def held(said: list[object]) -> Columns:
         codes_ts_i8=np.concatenate([part.codes_ts_i8 for part in parts]),
         flags_u8=np.concatenate([part.flags_u8 for part in parts]),
     )
+
+
+def test_a_session_ends_before_its_counts_do(tmp_path: Path) -> None:
+    device = built(tmp_path, "-DSESSION_SAMPLES=1024u")
+    done = subprocess.run(
+        [device], input=query(Ask.STATUS, 0) * 9000, capture_output=True, timeout=120, check=True
+    )
+    frames, n_damaged = wire.decode(done.stdout)
+    firsts: dict[int, list[int]] = {}
+    for frame in frames:
+        if frame.type == FrameType.SAMPLES:
+            firsts.setdefault(frame.session, []).append(int.from_bytes(frame.payload[:4], "little"))
+    assert n_damaged == 0
+    assert list(firsts) == [255, 0, 1]
+    assert all(session[0] == 0 and max(session) < 1024 for session in firsts.values())

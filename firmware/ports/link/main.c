@@ -5,6 +5,9 @@
 #define BLOCK 16 /* samples a frame: sixteen frames a second */
 #define STATUS_SAMPLES 256u
 #define HELLO_SAMPLES 1024u
+#ifndef SESSION_SAMPLES
+#define SESSION_SAMPLES 0x80000000u /* 97 days: then the stream begins anew, half way to where its counts end (wl.h) */
+#endif
 #define NO_RAILS_LOW 0x80000000u
 #define NO_RAILS_HIGH 0x7FFFFFFFu
 
@@ -70,6 +73,16 @@ static void say_block(void)
         say_hello();
 }
 
+/** What is lost just then is lost between two sessions. */
+static void begin_anew(void)
+{
+    if (n_block)
+        say_block();
+    index = n_overflow = 0;
+    line_begin_anew();
+    bench_begin();
+}
+
 /** One sample of the converter, where one is there; on the bench it is thrown away. */
 static int take_sample(void)
 {
@@ -82,6 +95,10 @@ static int take_sample(void)
         index = n_overflow = 0;
         n_block = 0;
         return 1;
+    }
+    if (index >= SESSION_SAMPLES) {
+        begin_anew();
+        n_lost = 0;
     }
     if (n_lost) {
         if (n_block)
