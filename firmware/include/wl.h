@@ -433,7 +433,7 @@ struct wl_stream {
     uint8_t gate_before;
     uint8_t last_line;
     uint8_t is_broken;      /* samples are missing since the last peak */
-    uint8_t ending, over;
+    uint8_t ending, no_peak_follows, over;
 };
 
 /**

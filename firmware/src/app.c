@@ -9,6 +9,7 @@
 #define MAX_MEAN_WINDOWS 16
 #define MAX_MEAN_HOPS 64
 #define MAX_CODE_Q8 33024   /* one past the codes */
+#define RING 512            /* what the longest wait without a gate reaches back to */
 #define MAX_WINDOWS_OF_GATE 16
 
 static int within(int32_t v, int32_t low, int32_t high)
@@ -68,6 +69,7 @@ static int input_fits(const struct wl_network *network, int32_t arena_bytes)
 static int network_fits(const struct wl_network *network)
 {
     return network->graph && network->questions && network->outputs && network->input < WL_INPUT_KINDS &&
+           (network->input == WL_INPUT_IMAGE || WL_BEAT_SAMPLES >= RING) &&
            within(network->mean_windows, 1, MAX_MEAN_WINDOWS) && within(network->mean_hops, 1, MAX_MEAN_HOPS) &&
            codes_fit(network, network->graph->arena_bytes) && input_fits(network, network->graph->arena_bytes);
 }
@@ -99,7 +101,8 @@ int32_t wl_app_arena_bytes(const struct wl_app *app)
 
 int32_t wl_app_memory_bytes(const struct wl_app *app)
 {
-    int32_t n_bytes, n_beat_networks = 0;
+    uint32_t n_bytes; /* past 2^31 where an arena claims all there is */
+    int32_t n_beat_networks = 0;
 
     if (!within(app->n_networks, 1, WL_NETWORKS) || !app->networks)
         return -1;
@@ -111,10 +114,10 @@ int32_t wl_app_memory_bytes(const struct wl_app *app)
     if (n_beat_networks > 1 || !gate_fits(app)) /* beats wait in one queue */
         return -1;
 
-    n_bytes = wl_app_arena_bytes(app);
+    n_bytes = (uint32_t)wl_app_arena_bytes(app);
     for (int32_t i = 0; i < app->n_networks; i++)
-        n_bytes += wl_judge_bytes(&app->networks[i]);
-    return n_bytes;
+        n_bytes += (uint32_t)wl_judge_bytes(&app->networks[i]);
+    return n_bytes > INT32_MAX ? -1 : (int32_t)n_bytes;
 }
 
 enum wl_status wl_app_check(const struct wl_app *app)

@@ -192,7 +192,7 @@ static void detect(struct wl_stream *s)
 /** 1 when all is known of the oldest peak: what follows it, its window, its flags, its signal's quality. */
 static int is_ready(const struct wl_stream *s, struct wl_stretch columns)
 {
-    uint32_t peak = s->peaks[0], settled = s->over ? 0 : SETTLED;
+    uint32_t peak = s->peaks[0], settled = s->no_peak_follows ? 0 : SETTLED;
 
     if (!reaches(s->n_beats, peak, s->n_peaks > 1 ? REACH : PATIENCE + settled))
         return 0;
@@ -318,6 +318,7 @@ static int hold(struct wl_stream *s)
     if (s->n_counts == 0 || s->n_held >= enough)
         return 0;
     advance(s, &s->last_count, 1, s->last_line);
+    s->no_peak_follows = s->frontend.n_beats > s->n_beats; /* the next event looks at all that is known */
     s->n_held++;
     return 1;
 }

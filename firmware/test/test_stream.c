@@ -137,10 +137,24 @@ static void test_refusals(void)
     CHECK_EQUAL("sound again", WL_OK, wl_stream_init(&stream, &app, &input, memory));
 }
 
+/** A graph that claims all memory there is, or none. */
+static void test_hostile_graphs(void)
+{
+    static const struct wl_graph hostile[] = {{&shape_op, 1, INT32_MAX}, {&shape_op, 1, 0}};
+
+    for (size_t i = 0; i < sizeof hostile / sizeof hostile[0]; i++) {
+        networks[1].graph = &hostile[i];
+        CHECK_EQUAL("hostile", WL_BAD_APP, wl_stream_init(&stream, &app, &input, memory));
+    }
+    networks[1].graph = &shape_graph;
+    CHECK_EQUAL("sound at last", WL_OK, wl_stream_init(&stream, &app, &input, memory));
+}
+
 int main(void)
 {
     make_ecg();
     test_portions();
     test_refusals();
+    test_hostile_graphs();
     return checks_done("stream");
 }
