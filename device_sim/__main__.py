@@ -113,7 +113,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         code = _enter(arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # whoever started this may have closed it
+            sys.stdout.flush()
     except WristleadError as error:
         print(printable(" ".join(str(error).split("\n"))), file=sys.stderr)
         return 2
@@ -122,9 +123,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # The reader had enough, as `| head` does; what is still buffered must not complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_unsaid()
         return 0
+    except OSError as error:
+        # What no room foresaw: a disk that is full, a folder that may not be read.
+        where = f"{error.filename}: " if error.filename else ""
+        print(printable(f"wristlead: {where}{error.strerror or error}"), file=sys.stderr)
+        _leave_unsaid()
+        return 2
     return code
+
+
+def _leave_unsaid() -> None:
+    """What stdout still buffers goes nowhere, so that the interpreter's end does not fail on it."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _enter(arguments: list[str]) -> int:

@@ -170,6 +170,8 @@ def source_of(
     if args.stdin is not None or str(args.file) == "-":
         if args.dtype is not None:
             raise ContractError("stdin: --dtype: expected text on stdin; name a raw file with --file")
+        if sys.stdin is None:
+            raise ContractError("stdin: expected samples, found it closed")
         frames = frames_on_stdin()
         if frames is not None:
             return LinkSource("-", read_as(args), open_line=lambda name, baud: frames)

@@ -1,5 +1,6 @@
 """The door: rooms, refusals, interruptions."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -107,3 +108,38 @@ def test_an_interrupt_ends_without_a_traceback() -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
         assert process.stderr.read() == b"interrupted\n"
+
+
+def in_a_shell(line: str) -> "subprocess.CompletedProcess[str]":
+    """$0 is the command."""
+    command = f"{sys.executable} -m device_sim"
+    return subprocess.run(
+        ["sh", "-c", line.replace("$0", command)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this machine")
+@pytest.mark.parametrize("command", ["--help", "run --synthetic --seconds 2", "show models/beat-tiny"])
+def test_a_disk_that_is_full_is_one_line(command: str) -> None:
+    done = in_a_shell(f"$0 {command} > /dev/full")
+    assert (done.returncode, done.stderr) == (2, "wristlead: No space left on device\n")
+
+
+def test_a_stdin_that_is_closed_is_one_line() -> None:
+    done = in_a_shell("$0 run - --rate 250 <&-")
+    assert (done.returncode, done.stderr) == (2, "stdin: expected samples, found it closed\n")
+
+
+def test_a_stdout_that_is_closed_is_no_error() -> None:
+    assert in_a_shell("$0 --version >&-").returncode == 0
+
+
+def test_what_the_system_refuses_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def denied(self: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "is_dir", denied)
+    assert main(["show", "secret"]) == 2
+    assert capsys.readouterr().err == "wristlead: secret: Permission denied\n"
