@@ -28,6 +28,7 @@ from device_sim.wire import Column, Judged
 
 SECONDS = 12
 COMMAND = "wristlead verify"
+LEAST_SECONDS = 3  # a column is complete 2.45 s after its centre
 EPILOG = """\
 First the CRC-32 of every constant in the device's flash; then the bundle's golden windows, layer by layer;
 then a stretch of ECG through the whole device. The first difference is named and ends the comparison.
@@ -37,8 +38,13 @@ Exit code: 0 everything is equal, 1 something differs, 2 the request made no sen
 def main(argv: Sequence[str]) -> int:
     """0 when every byte is the bundle's."""
     args = _parser().parse_args(argv)
-    if not 0 < args.wait < float("inf") or not 0 <= args.seconds <= 3600:
-        raise ContractError(f"{COMMAND}: expected --wait above 0 and --seconds 0..3600")
+    if not 0 < args.wait < float("inf"):
+        raise ContractError(f"{COMMAND}: expected --wait above 0, got {args.wait:g}")
+    if args.seconds and not LEAST_SECONDS <= args.seconds <= 3600:
+        raise ContractError(
+            f"{COMMAND}: --seconds: expected 0 or {LEAST_SECONDS}..3600, before which no column is complete, "
+            f"got {args.seconds:g}"
+        )
     with (
         open_bundle(args.bundle) as opened,
         Bench(args.port, baud=args.baud or BAUD, wait_s=args.wait) as bench,

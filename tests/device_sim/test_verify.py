@@ -384,3 +384,13 @@ def test_what_cannot_be_verified_is_one_line(capsys: pytest.CaptureFixture[str],
     assert main(["verify", str(tmp_path / "none"), "--port", "pty"]) == 2
     assert main(["verify", str(tmp_path / "bundle"), "--port", "pty", "--wait", "0"]) == 2
     assert capsys.readouterr().err.splitlines()[1].startswith("wristlead verify: expected --wait above 0")
+
+
+@pytest.mark.parametrize("seconds", ["2", "-1", "nan", "3601"])
+def test_a_stretch_that_compares_nothing_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, seconds: str
+) -> None:
+    assert main(["verify", str(tmp_path / "bundle"), "--port", "pty", "--seconds", seconds]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("wristlead verify: --seconds: expected 0 or 3..3600")
+    assert said.count("\n") == 1
