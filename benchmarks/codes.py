@@ -6,6 +6,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from benchmarks.kernels import alone
 from benchmarks.mcu import model
 from benchmarks.mcu.image import ZIG
 from benchmarks.mcu.targets import M4, Target
@@ -13,11 +14,8 @@ from benchmarks.sheet import sheet
 from device_sim.contract.bundle import Bundle
 from device_sim.contract.errors import ContractError
 from device_sim.contract.graph import Graph
-from device_sim.contract.inputs import InputKind
-from device_sim.contract.labels import Labels
 from device_sim.contract.operators import Add, Operator, Pool, PoolKind, output_shape
 from device_sim.contract.tensor import Tensor, float32
-from device_sim.contract.window import WindowSpec
 
 X_SCALE, Y_SCALE = 0.05, 0.07
 MAP = (28, 28, 32)
@@ -100,13 +98,7 @@ def bundle_of(layer: Layer) -> Bundle:
         inputs=inputs,
         outputs=("out",),
     )
-    return Bundle(
-        name=graph.name,
-        input=InputKind.BEAT,
-        window=WindowSpec(rate_hz=128, length_samples=128, hop_samples=128, uv_per_lsb=32),
-        labels=Labels(("normal", "other")),
-        graph=graph,
-    )
+    return alone(graph)
 
 
 def numbers(costs: list[CodeCost]) -> dict[str, Any]:

@@ -153,6 +153,17 @@ def _measure_in_qemu(shape: Shape, bundle: Bundle, target: Target, compiler: str
     )
 
 
+def alone(graph: Graph) -> Bundle:
+    """A graph that is counted, not fed: its input says nothing."""
+    return Bundle(
+        name=graph.name,
+        input=InputKind.BEAT,
+        window=WindowSpec(rate_hz=128, length_samples=128, hop_samples=128, uv_per_lsb=32),
+        labels=Labels(("normal", "other")),
+        graph=graph,
+    )
+
+
 def bundle_of(shape: Shape) -> Bundle:
     """The layer alone, its weights seeded; padded so that a map keeps its size."""
     rng = np.random.default_rng(SEED)
@@ -201,13 +212,7 @@ def bundle_of(shape: Shape) -> Bundle:
         inputs=("x",),
         outputs=("y",),
     )
-    return Bundle(
-        name=graph.name,
-        input=InputKind.BEAT,
-        window=WindowSpec(rate_hz=128, length_samples=128, hop_samples=128, uv_per_lsb=32),
-        labels=Labels(("normal", "other")),
-        graph=graph,
-    )
+    return alone(graph)
 
 
 def numbers(costs: list[KernelCost]) -> dict[str, Any]:
