@@ -268,7 +268,7 @@ def test_an_emulated_board_on_a_pty_as_a_user_has_it(
     write_bundle(bundle_of(InputKind.BLIND), tmp_path / "bundle")
     with terminal("mcu", "link", tmp_path / "bundle", "--port", f"pty:{tmp_path / 'tty'}") as board:
         port = address_of(board)
-        assert main(["verify", str(tmp_path / "bundle"), "--port", port, "--seconds", "2"]) == 0
+        assert main(["verify", str(tmp_path / "bundle"), "--port", port, "--seconds", "3"]) == 0
     assert capsys.readouterr().out.count("every byte equal") == 2
 
 
