@@ -18,6 +18,7 @@ from device_sim.wire import Answer, Ask, Column, Complaint, DeviceError, Hello, 
 from device_sim.wire_codec import Encoder
 
 ANSWER_S = 3.0  # a layer on a slow core takes less
+SLOWEST_BYTES_S = 480  # a line of 4,800 baud
 TRIES = 3
 PART_BYTES = 232  # of an INPUT
 FEED_SAMPLES = 64
@@ -88,9 +89,9 @@ class Bench:
         self._answer(Ask.BENCH, network)
         self.heard.clear()
 
-    def constants(self) -> Iterator[OnBoard]:
-        """All there are."""
-        for item in range(2**16):
+    def constants(self, at_most: int) -> Iterator[OnBoard]:
+        """All there are, or the first so many of a device that has more and more of them."""
+        for item in range(at_most):
             said = self._asked(Ask.TENSOR, item)
             if isinstance(said, DeviceError):
                 if said.code == Complaint.UNKNOWN_ITEM and item > 0:
@@ -115,11 +116,11 @@ class Bench:
         crc32, cycles = (int.from_bytes(said.part[at : at + 4], "little") for at in (0, 4))
         return Stepped(n_bytes=said.n_bytes, crc32=crc32, cycles=cycles)
 
-    def output(self, layer: int) -> bytes:
+    def output(self, layer: int, n_bytes: int) -> bytes:
         """What the layer that ran last has written; parts that are lost are asked for with all the others."""
         parts: dict[int, bytes] = {}
         for _ in range(TRIES):
-            n_bytes = self._parts(layer, parts)
+            self._gather(layer, n_bytes, parts)
             if sum(map(len, parts.values())) == n_bytes:
                 return b"".join(parts[offset] for offset in sorted(parts))
         raise StreamError(f"{self.name}: LAYER {layer}: expected every part, lost some {TRIES} times")
@@ -152,20 +153,30 @@ class Bench:
             cycles += int.from_bytes(said.part[:4], "little")
         return cycles
 
-    def _parts(self, layer: int, parts: dict[int, bytes]) -> int:
-        """Whatever comes of a layer, until its end or until nothing more comes; how long the whole is."""
+    def _gather(self, layer: int, n_bytes: int, parts: dict[int, bytes]) -> None:
+        """Whatever comes of a layer, until its end or for as long as the slowest line would take."""
         first = self._answer(Ask.LAYER, layer)
-        n_bytes, until_s = first.n_bytes, self._clock() + ANSWER_S
+        now_s = self._clock()
+        end_s = now_s + ANSWER_S + n_bytes / SLOWEST_BYTES_S
+        until_s = min(end_s, now_s + ANSWER_S)
         waiting: list[Message] = [first, *self._unread]
         while self._clock() < until_s:
             for message in waiting:
                 if isinstance(message, Answer) and (message.ask, message.item) == (Ask.LAYER, layer):
+                    self._check_part(message, layer, n_bytes)
                     parts[message.offset] = message.part
-                    until_s = self._clock() + ANSWER_S
+                    until_s = min(end_s, self._clock() + ANSWER_S)
                     if message.offset + len(message.part) == n_bytes:
-                        return n_bytes
+                        return
             waiting = self._messages()
-        return n_bytes
+
+    def _check_part(self, one: Answer, layer: int, n_bytes: int) -> None:
+        """A device that never comes to an end is not waited for."""
+        if one.n_bytes != n_bytes or not one.part or one.offset + len(one.part) > n_bytes:
+            raise StreamError(
+                f"{self.name}: LAYER {layer}: expected parts of {n_bytes} bytes, "
+                f"got {len(one.part)} from {one.offset} on of {one.n_bytes}"
+            )
 
     def _answer(self, ask: Ask, item: int) -> Answer:
         said = self._asked(ask, item)

@@ -5,7 +5,7 @@ import pty
 import re
 import signal
 import tty
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,96 +13,18 @@ import numpy as np
 import pytest
 
 from device_sim.__main__ import main
-from device_sim.bench import Bench
 from device_sim.contract.bundle import Bundle, write_bundle
-from device_sim.contract.cascade import Cascade, bundles_of
+from device_sim.contract.cascade import bundles_of
 from device_sim.contract.errors import DigestError, StreamError
 from device_sim.contract.inputs import InputKind
-from device_sim.link import LinkClosed
 from device_sim.pipeline import OpenBundle
-from device_sim.send_device import Device, Heard
-from device_sim.send_line import FaultyLine, line_faults
-from device_sim.simulated_bench import SimulatedBench, parted
-from device_sim.simulated_device import Firmware, Stream
-from device_sim.synthetic import Scene, SyntheticSource
+from device_sim.send_device import Heard
 from device_sim.verify import check_digest, compared
 from device_sim.wire import Answer, Ask, Column, Judged, Payload, Query
 from device_sim.wire_codec import Run
+from tests.device_sim.bench_line import Said, bench_on, words_of
 from tests.device_sim.bundles import bundle_of, cascade_of
 from tests.device_sim.terminals import address_of, terminal
-
-SOURCE = SyntheticSource(Scene(seconds=12))
-SECONDS = 8.0
-Said = Sequence[Payload] | None
-Application = Bundle | Cascade
-Change = Callable[[Heard, Said], Said]
-
-
-class Line:
-    """A device at the end of a line without a clock of its own: nothing comes, so time passes."""
-
-    is_live = True
-
-    def __init__(
-        self, bundle: Application | None, flashed: Application | None, change: Change, faults: str
-    ) -> None:
-        firmware = Firmware(SOURCE, flashed)
-        self.device = Device(
-            SOURCE,
-            (),
-            bytes_each=2,
-            is_paced=True,
-            firmware="test",
-            bundle_sha256=bytes(32) if bundle is None else bytes.fromhex(bundle.digest),
-            answers=lambda heard: self.change(heard, firmware.answer(heard)),
-        )
-        self.firmware, self.change = firmware, change
-        self.now_s = 0.0
-        self.is_cut = False
-        self._bad = FaultyLine(line_faults(faults), 1)
-        self._pending = b""
-
-    def read(self, timeout_s: float) -> bytes:
-        if self.is_cut:
-            raise LinkClosed
-        if not self._pending:
-            self.now_s += timeout_s
-        pending, self._pending = self._pending, b""
-        return pending
-
-    def write(self, raw: bytes) -> None:
-        said = self.device.asked(self._bad.passed(raw))
-        for frame in said.split(b"\0")[:-1]:
-            self._pending += self._bad.passed(frame + b"\0")
-
-    def close(self) -> None:
-        self.is_cut = True
-
-
-def as_it_is(_heard: Heard, said: Said) -> Said:
-    return said
-
-
-def bench_on(
-    bundle: Application | None,
-    *,
-    flashed: Application | None = None,
-    change: Change = as_it_is,
-    faults: str = "",
-) -> tuple[Bench, Line]:
-    line = Line(bundle, flashed or bundle, change, faults)
-    return Bench("port", open_line=lambda name, baud: line, clock=lambda: line.now_s), line
-
-
-def words_of(bundle: Application, **device: object) -> list[str]:
-    """All that is said, the last of it what differs."""
-    bench, _line = bench_on(bundle, **device)  # type: ignore[arg-type]
-    said = []
-    for result in compared(bench, OpenBundle(bundle), seconds=SECONDS):
-        said.append(result.words)
-        if not result.is_equal:
-            break
-    return said
 
 
 def with_a_bit_flipped(bundle: Bundle, name: str, at: int, bit: int) -> Bundle:
@@ -258,40 +180,28 @@ def test_lost_and_damaged_frames_are_asked_for_again() -> None:
     assert line.now_s > 0
 
 
-def test_an_output_of_which_a_part_is_lost_is_asked_for_again() -> None:
-    whole = bytes(range(250)) * 3
+@pytest.mark.parametrize("name", ["one more", "the same"])
+def test_a_device_with_constants_without_end_differs(name: str) -> None:
+    def endless(heard: Heard, said: Said) -> Said:
+        if isinstance(heard, Query) and heard.ask == Ask.TENSOR and said is None:
+            part = bytes(4) + (f"{heard.item}" if name == "one more" else name).encode()
+            return (Answer(ask=Ask.TENSOR, item=heard.item, offset=0, n_bytes=1, part=part),)
+        return said
 
-    def layer(heard: Heard, said: Said) -> Said:
-        return parted(heard, whole) if isinstance(heard, Query) and heard.ask == Ask.LAYER else said
-
-    bench, line = bench_on(bundle_of(InputKind.BEAT), change=layer, faults="lose=0.05")
-    assert [bench.output(3) == whole for _ in range(5)] == [True] * 5
-    assert line.now_s > 0
-
-
-def test_off_the_bench_the_device_begins_anew() -> None:
-    bundle = bundle_of(InputKind.BEAT)
-    bench, line = bench_on(bundle)
-    bench.take(1)
-    assert line.firmware.on_bench
-    assert line.firmware.push(0, np.zeros(4000, np.int32), 0) == ()  # type: ignore[arg-type]
-    bench.__exit__()
-    assert not line.firmware.on_bench
-    assert (line.firmware.restarts(), line.firmware.restarts()) == (True, False)
+    (words,) = words_of(bundle_of(InputKind.BEAT), change=endless)
+    assert words.endswith(" of them, each once, got more; flash the device again")
 
 
-def test_a_host_that_is_heard_of_no_more_gives_the_bench_back() -> None:
-    now_s = [0.0]
-    bench = SimulatedBench([bundle_of(InputKind.BEAT)], lambda: Stream(SOURCE, None), clock=lambda: now_s[0])
-    assert bench.heard(Query(ask=Ask.BENCH, item=1))
-    now_s[0] = 9.0
-    assert bench.is_taken
-    assert bench.heard(Query(ask=Ask.TENSOR, item=0))
-    now_s[0] = 18.0
-    assert bench.is_taken
-    now_s[0] = 20.0
-    assert not bench.is_taken
-    assert bench.heard(Query(ask=Ask.STEP, item=0)) is None
+def test_a_layer_of_another_length_is_named_and_not_asked_for() -> None:
+    def longer(heard: Heard, said: Said) -> Said:
+        match said:
+            case [Answer(ask=Ask.STEP) as one]:
+                return (replace(one, n_bytes=2**32 - 1),)
+            case [Answer(ask=Ask.LAYER), *_]:
+                raise AssertionError
+        return said
+
+    assert words_of(bundle_of(InputKind.BEAT), change=longer)[-1].endswith("bytes, found 4294967295")
 
 
 def test_another_bundle_on_board_is_one_line() -> None:
