@@ -193,16 +193,18 @@ def text(cost: BoardCost, battery_mah: float) -> str:
 
 
 def energy(board: Board, load: Interval, battery_mah: float) -> list[str]:
-    """Of the core alone, from what its file says it draws."""
+    """Of the core alone, or of the board where only that was measured, from what its file says it draws."""
     power = board.power
     if power is None:
-        return ["energy                      not known: the board's file names no currents"]
+        why = board.no_currents or "the board's file names no currents"
+        return [f"energy                      not known: {why}"]
     low, high = min(load.low, 1), min(load.high, 1)
+    whose = "the whole board" if power.whole_board else "the core alone"
     state = "" if power.is_checked else "; recalled, not looked up again"
     currents = _span(power.mean_ua(low), power.mean_ua(high), ",.1f")
     days = _span(power.days(battery_mah, high), power.days(battery_mah, low), ",.0f")
     return [
-        f"mean current, what if       {currents} uA at {power.supply_mv / 1000:g} V: the core alone",
+        f"mean current, what if       {currents} uA at {power.supply_mv / 1000:g} V: {whose}",
         f"a battery, what if          {days} days from {battery_mah:g} mAh: no radio, no analogue front end",
         f"currents from               {power.source}{state}",
     ]

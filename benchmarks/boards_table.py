@@ -52,7 +52,7 @@ def numbers(application: Application, heart_rate_bpm: float, found: list[OnBoard
 def text(application: Application, heart_rate_bpm: float, battery_mah: float, found: list[OnBoard]) -> str:
     return sheet(
         f"{application.name} at {heart_rate_bpm:g} beats a minute: bytes exact, load and days modelled, "
-        f"{battery_mah:g} mAh for the core alone",
+        f"{battery_mah:g} mAh for the core alone or, where it says so, for the whole board",
         ("board", "core", "MHz", "flash", "RAM", "load %", "to", "days", "to", "currents"),
         [_row(one, battery_mah) for one in found],
     )
@@ -78,5 +78,5 @@ def _row(one: OnBoard, battery_mah: float) -> tuple[str, ...]:
         f"{100 * load.low:.2f}",
         f"{100 * load.high:.2f}",
         *days,
-        "-" if power is None else "checked" if power.is_checked else "recalled",
+        "-" if power is None else power.standing,
     )

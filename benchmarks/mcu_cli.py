@@ -85,7 +85,7 @@ def _boards() -> int:
     for name in board_cost.board_names():
         board = board_cost.board_named(name)
         sizes = (f"{board.clock_hz / 1e6:g}", f"{board.flash_bytes >> 10:,}", f"{board.ram_bytes >> 10:,}")
-        currents = "-" if board.power is None else "checked" if board.power.is_checked else "recalled"
+        currents = "-" if board.power is None else board.power.standing
         rows.append((name, board.core or "memory only", *sizes, currents))
     print(sheet("Boards", ("name", "core", "MHz", "flash KiB", "RAM KiB", "currents"), rows))
     return 0

@@ -20,6 +20,12 @@ class Power:
     sleep_ua: float
     source: str
     is_checked: bool  # False: recalled from the document named, not looked up again
+    whole_board: bool = False  # what these currents feed, where it is more than the chip
+
+    @property
+    def standing(self) -> str:
+        """How far these currents can be trusted, and of what they are; for a table."""
+        return ("checked" if self.is_checked else "recalled") + ", board" * self.whole_board
 
     def mean_ua(self, load: float) -> float:
         """With the core awake for a part of the time."""
@@ -50,6 +56,7 @@ class Board:
     ram_start: int = 0x20000000
     flash: Flash | None = None
     power: Power | None = None
+    no_currents: str = ""  # why there is no power: what was looked for
 
 
 def read_board(path: Path) -> Board:
@@ -72,8 +79,11 @@ def read_board(path: Path) -> Board:
         ram_start=top.integer("ram_start", 0, 2**32 - 1) if top.has("ram_start") else 0x20000000,
         flash=_flash(top.object("flash")) if top.has("flash") else None,
         power=_power(top.object("power")) if top.has("power") else None,
+        no_currents=top.text("no_currents") if top.has("no_currents") else "",
     )
     top.done()
+    if board.power is not None and board.no_currents:
+        raise ContractError(f"{path}: expected [power] or no_currents, got both")
     return board
 
 
@@ -81,7 +91,7 @@ def _flash(read: Fields) -> Flash:
     flash = Flash(
         wait_states=read.integer("wait_states", 0, 64),
         line_bytes=read.integer("line_bytes", 1, 256),
-        has_cache=_truth(read, "has_cache"),
+        has_cache=read.truth("has_cache"),
     )
     read.done()
     return flash
@@ -92,18 +102,20 @@ def _power(read: Fields) -> Power:
         supply_mv=read.integer("supply_mv", 1, 100_000),
         run_ua=_positive(read, "run_ua"),
         sleep_ua=_positive(read, "sleep_ua"),
-        source=read.text("source"),
-        is_checked=_truth(read, "is_checked"),
+        source=_source(read),
+        is_checked=read.truth("is_checked"),
+        whole_board=read.has("whole_board") and read.truth("whole_board"),
     )
     read.done()
     return power
 
 
-def _truth(read: Fields, name: str) -> bool:
-    value = read.take(name)
-    if not isinstance(value, bool):
-        raise ContractError(f"{read.where}: {name}: expected true or false, got {value!r:.40}")
-    return value
+def _source(read: Fields) -> str:
+    """A current without a source is a guess."""
+    source = read.text("source").strip()
+    if not source:
+        raise ContractError(f"{read.where}: source: expected where these currents stand, got nothing")
+    return source
 
 
 def _positive(read: Fields, name: str) -> float:

@@ -40,6 +40,22 @@ __attribute__((noinline)) int main(void)
 """
 
 
+POWERED = """
+format = 1
+name = "x"
+core = ""
+clock_hz = 1
+flash_bytes = 1
+ram_bytes = 1
+[power]
+supply_mv = 3000
+run_ua = 1
+sleep_ua = 1
+source = "a datasheet"
+is_checked = true
+"""
+
+
 @pytest.fixture(scope="module")
 def beat(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bundle, Path]:
     s = Sketch("beat", 3)
@@ -51,10 +67,27 @@ def beat(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bundle, Path]:
 
 
 @pytest.mark.parametrize("name", board_cost.board_names())
-def test_every_board_is_read(name: str) -> None:
+def test_every_board_names_the_source_of_its_currents_or_why_it_has_none(name: str) -> None:
     board = board_cost.board_named(name)
     assert board.core in ("", *TARGETS)
-    assert board.power is None or board.power.source
+    if board.power is None:
+        assert board.no_currents
+        assert board_cost.energy(board, Interval(low=0, high=0.1), 225) == [
+            f"energy                      not known: {board.no_currents}"
+        ]
+        return
+    power, whose = board.power, "whole board" if board.power.whole_board else "core alone"
+    assert power.is_checked
+    assert len(power.source) > 40
+    assert 0 < power.sleep_ua < power.run_ua
+    said = board_cost.energy(board, Interval(low=0.01, high=0.1), 225)
+    assert [line.split(",")[0].split("  ")[0] for line in said] == [
+        "mean current",
+        "a battery",
+        "currents from",
+    ]
+    assert said[0].endswith(f": the {whose}")
+    assert said[2].endswith(power.source)
 
 
 def test_the_boards_are_those_promised() -> None:
@@ -70,6 +103,11 @@ def test_the_boards_are_those_promised() -> None:
         ("format = 1\n", "name: expected the field"),
         ('format = 1\nname = "x"\ncore = ""\nclock_hz = 0\n', "clock_hz: expected a whole number 1.."),
         ("format = [", "expected TOML"),
+        (POWERED.replace("a datasheet", " "), "power: source: expected where these currents stand"),
+        (
+            POWERED.replace("core", 'no_currents = "none"\ncore'),
+            r"expected \[power\] or no_currents, got both",
+        ),
     ],
 )
 def test_a_board_with_a_fault_is_one_line(text: str, said: str, tmp_path: Path) -> None:
