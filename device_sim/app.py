@@ -7,11 +7,11 @@ from device_sim.contract.bundle import Bundle
 from device_sim.contract.cascade import BEAT, QUALITY, Cascade, bundles_of, gate_of
 from device_sim.contract.errors import ContractError
 from device_sim.contract.gate import Gate
-from device_sim.contract.inputs import HOP_SAMPLES, InputKind, Part, parts_of
+from device_sim.contract.inputs import HOP_SAMPLES, IMAGES, InputKind, Part, parts_of
 from device_sim.contract.verdict import FLAGS, Question, VerdictSpec
 from device_sim.plan import Plan, plan
 
-STREAMED = (InputKind.IMAGE, InputKind.BEAT, InputKind.BLIND)  # enum wl_input_kind
+STREAMED = (InputKind.IMAGE, InputKind.BEAT, InputKind.BLIND, InputKind.PICTURE)  # enum wl_input_kind
 NOWHERE = -1
 NETS = (QUALITY, BEAT)  # of a cascade
 
@@ -103,7 +103,7 @@ def network_of(bundle: Bundle, net: str = "") -> Network:
             "an event of the core holds no more"
         )
     places = {part: memory.offset_bytes(name) for name, part in parts_of(bundle.input, graph).items()}
-    step = HOP_SAMPLES if bundle.input is InputKind.IMAGE else 1
+    step = HOP_SAMPLES if bundle.input in IMAGES else 1
     return Network(
         net=net,
         bundle=bundle,

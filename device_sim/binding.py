@@ -161,6 +161,7 @@ class Network(ctypes.Structure):
         ("flag_limits", ctypes.c_int16 * FLAGS),
         ("input", ctypes.c_uint8),
         ("bundle", ctypes.c_uint8 * 8),
+        ("colours", ctypes.c_void_p),
     ]
 
 

@@ -90,8 +90,8 @@ class Memory:
 
 def memory_of(application: Bundle | Cascade) -> Memory:
     """The plan: one loop that receives, and for each network cuts a window, runs it, judges and sends."""
-    if isinstance(application, Bundle) and application.input in (InputKind.CODES, InputKind.PICTURE):
-        # Whoever hands in the codes, or paints the picture, has the rest.
+    if isinstance(application, Bundle) and application.input is InputKind.CODES:
+        # Whoever hands in the codes has the rest.
         operators = tuple(operator.name for operator in application.graph.operators)
         return Memory(regions=(), arena=plan(application.graph), steps=operators)
     bundles = bundles_of(application)

@@ -15,7 +15,7 @@ from device_sim.app import NETS, app_of, is_streamed
 from device_sim.contract.bundle import Bundle
 from device_sim.contract.cascade import Cascade, bundles_of, read_application
 from device_sim.contract.errors import ContractError, DigestError
-from device_sim.contract.inputs import InputKind
+from device_sim.contract.inputs import IMAGES, InputKind
 from device_sim.contract.verdict import FLAGS, VerdictSpec
 from device_sim.feed import BeatFeed, Windows, feed_of, inputs_of
 from device_sim.fingerprint import check_frontend
@@ -78,7 +78,7 @@ class Pipeline:
         asked = usable & (signal == Answer.YES.value)
         logits = self._logits(windows, asked)
         codes = self._codes(logits)
-        if self._gatekeeper is not None and self._bundle.input is InputKind.IMAGE:
+        if self._gatekeeper is not None and self._bundle.input in IMAGES:
             self._gatekeeper.hear(codes[self._gatekeeper.gate.output], usable)
         flagged = windows.flag_columns.any(axis=1).tolist()
         first, self._n_windows = self._n_windows, self._n_windows + windows.n_windows
@@ -212,7 +212,7 @@ class OpenBundle:
 
     @property
     def is_inside(self) -> bool:
-        """Whether the core cuts the windows too; pictures are painted out here."""
+        """Whether the core cuts the windows too."""
         return self.backend is Backend.CORE and is_streamed(self.application)
 
     @cached_property

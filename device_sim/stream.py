@@ -88,6 +88,7 @@ class Table:
             (ctypes.c_int16 * binding.FLAGS)(*one.flag_limits),
             one.input,
             (ctypes.c_uint8 * 8).from_buffer_copy(bytes.fromhex(one.bundle.digest[:16])),
+            one.bundle.painting.colours.ctypes.data if one.bundle.painting else None,
         )
 
 

@@ -21,7 +21,7 @@ RATE_HZ = 256
 CHECK_S = 60
 ROUGH, ROUGHNESS = range(20 * RATE_HZ, 32 * RATE_HZ), 25  # samples under noise of so many times the usual
 OFF = range(46 * RATE_HZ, 49 * RATE_HZ)  # samples while an electrode is off
-INPUTS = ("WL_INPUT_IMAGE", "WL_INPUT_BEAT", "WL_INPUT_BLIND")
+INPUTS = ("WL_INPUT_IMAGE", "WL_INPUT_BEAT", "WL_INPUT_BLIND", "WL_INPUT_PICTURE")
 
 
 def app_texts(application: Bundle | Cascade, names: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -130,6 +130,7 @@ def _network(name: str, one: Network) -> str:
         **{"mean_windows": one.spec.mean_windows, "mean_hops": one.spec.mean_hops},
         **{"unusable_score_q15": one.unusable_score_q15, "flag_limits": "{" + ", ".join(limits) + "}"},
         **{"input": INPUTS[one.input], "bundle": "{" + ", ".join(bundle) + "}"},
+        **({"colours": f"wl_{name}_colours"} if one.bundle.painting else {}),
     }
     written = [f".{field} = {value}" for field, value in fields.items()]
     lines = (", ".join(written[at : at + 4]) for at in range(0, len(written), 4))

@@ -111,7 +111,7 @@ def _header(bundle: Bundle, memory: Plan, name: str) -> str:
         "#endif",
         f"extern const struct wl_graph wl_{name};",
         f"extern const char *const wl_{name}_labels[{macro}_LABELS];",
-        *([f"extern const int8_t wl_{name}_colours[768]; /* for wl_paint */"] if bundle.painting else []),
+        *([f"extern const int8_t wl_{name}_colours[768];"] if bundle.painting else []),
         "#ifdef __cplusplus",
         "}",
         "#endif",

@@ -103,13 +103,17 @@ def build(
     app_of(application)  # what no device can run is refused before a compiler says it in its words
     networks = model.generated(application, folder)
     n_beats = BEATS_OF_A_GATE if isinstance(application, Cascade) else BEATS_ALONE
+    paints = any(bundle.painting for bundle in bundles_of(application))
     return image.build(
         [*sorted((to_c.FIRMWARE / "src").glob("*.c")), *networks, *image.port_sources("device_main.c")],
         folder / f"device-{target.name}-{compiler}.elf",
         target=target,
         compiler=compiler,
         memory=memory,
-        defines=(f"WL_RATE_HZ={rate_hz}", f"WL_BEAT_SAMPLES={n_beats}", "WL_METERED"),
+        defines=(
+            *(f"WL_RATE_HZ={rate_hz}", f"WL_BEAT_SAMPLES={n_beats}", "WL_METERED"),
+            *(() if paints else ("WL_NO_PICTURES",)),
+        ),
         includes=(folder, *image.INCLUDES),
     )
 

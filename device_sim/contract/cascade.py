@@ -10,7 +10,7 @@ from device_sim.contract.bundle import Bundle, read_bundle, write_bundle
 from device_sim.contract.errors import ContractError, DigestError
 from device_sim.contract.fields import Fields
 from device_sim.contract.gate import MAX_HOP_COLUMNS, Gate, gate_from_json, gate_to_json
-from device_sim.contract.inputs import HOP_SAMPLES, InputKind
+from device_sim.contract.inputs import HOP_SAMPLES, IMAGES, InputKind
 from device_sim.contract.signed import (
     FORMAT,
     MANIFEST,
@@ -44,12 +44,13 @@ class Cascade:
         check_name(self.name, KIND)
         for name in self.files:
             check_file_name(name, KIND, TAKEN)
-        for role, bundle, kind in (
-            (QUALITY, self.quality, InputKind.IMAGE),
-            (BEAT, self.beat, InputKind.BEAT),
+        for role, bundle, kinds in (
+            (QUALITY, self.quality, IMAGES),
+            (BEAT, self.beat, (InputKind.BEAT,)),
         ):
-            if bundle.input is not kind:
-                raise ContractError(f"{role}: input: expected {kind}, got {bundle.input} ({bundle.name})")
+            if bundle.input not in kinds:
+                expected = " or ".join(kinds)
+                raise ContractError(f"{role}: input: expected {expected}, got {bundle.input} ({bundle.name})")
             if bundle.verdict is None:
                 raise ContractError(
                     f"{role}: verdict: expected thresholds and scores, found none ({bundle.name})"

@@ -200,6 +200,7 @@ enum wl_status wl_frontend_init(struct wl_frontend *fe, const struct wl_input *i
  */
 int32_t wl_frontend_push(struct wl_frontend *fe, const int32_t *counts, size_t n, uint8_t line);
 
+/* A device without a network that sees pictures defines WL_NO_PICTURES, and its stream has no code for them. */
 #define WL_PICTURE_SIDE 64
 #define WL_PICTURE_COLUMNS 80 /* 5 s */
 
@@ -306,9 +307,10 @@ struct wl_graph {
 /**
  * Look at every operator once, before the first run
  * at                  Out: the operator that is refused
- * return              WL_OK: no run can leave the arena, overflow, or divide by zero
+ * return              WL_OK: no run can leave the arena, overflow, or divide by zero; WL_BAD_OPERATOR where
+ *                     there is no table
  *
- * How much memory the pointers lead to is the one thing it cannot see.
+ * How much memory the other pointers lead to is the one thing it cannot see.
  */
 enum wl_status wl_graph_check(const struct wl_graph *graph, int32_t *at);
 
@@ -323,6 +325,9 @@ enum wl_input_kind {
     WL_INPUT_IMAGE = 0,     /* 80 columns of 32 codes, every hop */
     WL_INPUT_BEAT,          /* the second around an R peak and its difference from the usual beat; intervals */
     WL_INPUT_BLIND,         /* a second of the 128 Hz stream, every hop, 32 uV a code */
+#ifndef WL_NO_PICTURES
+    WL_INPUT_PICTURE,       /* an image in colours, as wl_paint gives it */
+#endif
     WL_INPUT_KINDS
 };
 
@@ -350,10 +355,13 @@ struct wl_network {
     int32_t at, at_rr;      /* where its input lies in the arena, and the intervals' (-1: it wants none) */
     int32_t hop;            /* columns (image) or beat samples (blind) from window to window */
     int32_t mean_windows, mean_hops; /* codes are averaged over so many windows, so many hops apart */
-    int32_t unusable_score_q15; /* of a window that is unusable by rule: 0, or -1 for none */
+    int32_t unusable_score_q15; /* of a window that is unusable by rule: 0..32768, or -1 for none */
     int16_t flag_limits[WL_FLAGS]; /* columns of a window that may carry a flag, or WL_NO_LIMIT */
     uint8_t input;          /* enum wl_input_kind */
     uint8_t bundle[8];      /* the first bytes of its digest */
+#ifndef WL_NO_PICTURES
+    const int8_t *colours;  /* of a picture: 768 codes, for wl_paint */
+#endif
 };
 
 /* What must be said of the signal before a beat is judged: a question to the first network's codes. */

@@ -9,6 +9,7 @@
 #define MAX_MEAN_WINDOWS 16
 #define MAX_MEAN_HOPS 64
 #define MAX_CODE_Q8 33024   /* one past the codes */
+#define ONE_Q15 32768
 #define RING 512            /* what the longest wait without a gate reaches back to */
 #define MAX_WINDOWS_OF_GATE 16
 
@@ -28,12 +29,13 @@ static int thresholds_fit(int32_t accept_q8, int32_t reject_q8, int32_t hold_q8)
            within(hold_q8, 0, MAX_CODE_Q8);
 }
 
-/** Questions and outputs lie in the arena, and an event has room for all of them. */
+/** Questions and outputs lie in the arena, scores are chances, and an event has room for all of them. */
 static int codes_fit(const struct wl_network *network, int32_t arena_bytes)
 {
     int32_t n_logits = 0;
 
-    if (!within(network->n_questions, 1, WL_UNDECIDED - 2) || !within(network->n_outputs, 1, WL_LOGITS))
+    if (!within(network->n_questions, 1, WL_UNDECIDED - 2) || !within(network->n_outputs, 1, WL_LOGITS) ||
+        !within(network->unusable_score_q15, -1, ONE_Q15))
         return 0;
     for (int32_t k = 0; k < network->n_questions; k++) {
         const struct wl_question *one = &network->questions[k];
@@ -58,6 +60,11 @@ static int input_fits(const struct wl_network *network, int32_t arena_bytes)
     switch (network->input) {
     case WL_INPUT_IMAGE:
         return within(network->hop, 1, COLUMNS) && lies_in(network->at, COLUMNS * WL_ROWS, arena_bytes);
+#ifndef WL_NO_PICTURES
+    case WL_INPUT_PICTURE:
+        return network->colours && within(network->hop, 1, COLUMNS) &&
+               lies_in(network->at, 3 * WL_PICTURE_SIDE * WL_PICTURE_SIDE, arena_bytes);
+#endif
     case WL_INPUT_BLIND:
         return within(network->hop, 1, WL_BEAT_WINDOW) && lies_in(network->at, WL_BEAT_WINDOW, arena_bytes);
     default:
@@ -69,7 +76,7 @@ static int input_fits(const struct wl_network *network, int32_t arena_bytes)
 static int network_fits(const struct wl_network *network)
 {
     return network->graph && network->questions && network->outputs && network->input < WL_INPUT_KINDS &&
-           (network->input == WL_INPUT_IMAGE || WL_BEAT_SAMPLES >= RING) &&
+           (wl_sees_columns(network) || WL_BEAT_SAMPLES >= RING) &&
            within(network->mean_windows, 1, MAX_MEAN_WINDOWS) && within(network->mean_hops, 1, MAX_MEAN_HOPS) &&
            codes_fit(network, network->graph->arena_bytes) && input_fits(network, network->graph->arena_bytes);
 }
@@ -81,7 +88,7 @@ static int gate_fits(const struct wl_app *app)
 
     if (!gate)
         return 1;
-    return app->n_networks == 2 && app->networks[0].input == WL_INPUT_IMAGE &&
+    return app->n_networks == 2 && wl_sees_columns(&app->networks[0]) &&
            app->networks[1].input == WL_INPUT_BEAT && app->networks[0].hop <= MAX_HOP_OF_GATE &&
            WL_BEAT_SAMPLES >= RING_OF_GATE && within(gate->n_windows, 1, MAX_WINDOWS_OF_GATE) &&
            within(gate->question, 0, app->networks[0].n_questions - 1) &&

@@ -189,13 +189,15 @@ static enum wl_status check_op(const struct wl_op *op, int32_t arena_bytes)
 
 enum wl_status wl_graph_check(const struct wl_graph *graph, int32_t *at)
 {
-    for (*at = 0; *at < graph->n_ops; ++*at) {
+    int32_t n_ops = graph->ops ? graph->n_ops : 0;
+
+    for (*at = 0; *at < n_ops; ++*at) {
         enum wl_status status = check_op(&graph->ops[*at], graph->arena_bytes);
 
         if (status != WL_OK)
             return status;
     }
-    return graph->n_ops > 0 ? WL_OK : WL_BAD_OPERATOR;
+    return n_ops > 0 ? WL_OK : WL_BAD_OPERATOR;
 }
 
 void wl_graph_step(const struct wl_graph *graph, int32_t index, int8_t *arena)

@@ -32,6 +32,10 @@ void wl_band_low(struct wl_frontend *fe, int16_t x_q2, uint32_t column);
 /* beat_stream.c */
 void wl_beat_hop(struct wl_frontend *fe, const int16_t *x_q2, uint32_t hop);
 
+/* paint.c: one column of dots, from the column of codes it shows */
+int32_t wl_paint_place(int32_t dot, int32_t n);
+void wl_paint_column(const int8_t *column, const int8_t *colours, int8_t *picture);
+
 /* frontend.c: push until a hop is done (a count makes three samples at most, a hop takes 16); counts taken */
 size_t wl_frontend_to_hop(struct wl_frontend *fe, const int32_t *counts, size_t n, uint8_t line);
 

@@ -117,6 +117,16 @@ static void put_image(struct wl_stream *s, int8_t *to, uint32_t first)
         memcpy(to + i * WL_ROWS, s->image.code[(first + i) % WL_IMAGE_COLUMNS], WL_ROWS);
 }
 
+/** The same columns in colours, painted as they lie in the ring: there is no room for a copy. */
+static void put_picture(const struct wl_stream *s, int8_t *to, uint32_t first, const int8_t *colours)
+{
+    for (int32_t x = 0; x < WL_PICTURE_SIDE; x++) {
+        uint32_t column = first + (uint32_t)wl_paint_place(x, COLUMNS);
+
+        wl_paint_column(s->image.code[column % WL_IMAGE_COLUMNS], colours, to + 3 * x);
+    }
+}
+
 static void put_row(const struct wl_stream *s, int8_t *to, uint32_t first)
 {
     for (uint32_t i = 0; i < WL_BEAT_WINDOW; i++) {
@@ -130,7 +140,7 @@ static void put_row(const struct wl_stream *s, int8_t *to, uint32_t first)
 static int is_there(const struct wl_stream *s, const struct wl_network *network, uint32_t first,
                     struct wl_stretch columns)
 {
-    if (network->input == WL_INPUT_IMAGE)
+    if (wl_sees_columns(network))
         return s->n_columns >= columns.to;
     return reaches(s->n_beats, first, WL_BEAT_WINDOW) &&
            (s->over || reaches(s->n_columns * SAMPLES_A_COLUMN, first, WL_BEAT_WINDOW));
@@ -141,7 +151,8 @@ static int next_window(struct wl_stream *s, int32_t i, struct wl_event *event)
 {
     const struct wl_network *network = network_of(s, i);
     uint32_t first = s->judge[i].n_windows * (uint32_t)network->hop;
-    int is_image = network->input == WL_INPUT_IMAGE;
+    const int8_t *colours = wl_colours(network);
+    int is_image = wl_sees_columns(network);
     struct wl_stretch image = {first, first + COLUMNS};
     struct wl_stretch columns = is_image ? image : wl_columns_of(first, WL_BEAT_WINDOW);
     uint8_t counts[WL_FLAGS];
@@ -151,7 +162,9 @@ static int next_window(struct wl_stream *s, int32_t i, struct wl_event *event)
         return 0;
     count_flags(s, columns, counts);
     by = wl_judge_may(network, counts) ? WL_BY_NETWORK : WL_BY_RULE;
-    if (by == WL_BY_NETWORK && is_image)
+    if (by == WL_BY_NETWORK && colours)
+        put_picture(s, s->arena + network->at, first, colours);
+    else if (by == WL_BY_NETWORK && is_image)
         put_image(s, s->arena + network->at, first);
     else if (by == WL_BY_NETWORK)
         put_row(s, s->arena + network->at, first);

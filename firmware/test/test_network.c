@@ -98,7 +98,7 @@ static void refusals(void)
 {
     static const int32_t huge_bias[4] = {0, 0, INT32_MIN, 0}, negative[4] = {0, -1, 0, 0};
     static const int8_t far[4] = {0, 0, 0, -32};
-    struct wl_graph empty = {ops, 0, 0};
+    struct wl_graph empty = {ops, 0, 0}, absent = {0, 1, 36 + 144};
     int32_t at;
 
     REFUSE(WL_OK, (void)op);
@@ -141,6 +141,8 @@ static void refusals(void)
     REFUSE(WL_BAD_CONSTANT, op.low = -129);
     REFUSE(WL_BAD_CONSTANT, (op.low = 3, op.high = 2));
     CHECK_EQUAL("no operator", WL_BAD_OPERATOR, wl_graph_check(&empty, &at));
+    CHECK_EQUAL("no table", WL_BAD_OPERATOR, wl_graph_check(&absent, &at));
+    CHECK_EQUAL("no table", 0, at);
 }
 
 /** Extremes of the requantisation: nothing may overflow, whatever the table says. */

@@ -32,8 +32,8 @@ static const struct wl_place image_output = {IMAGE_CODES, 1}, shape_output = {SH
 #define LIMITS {8, 40, 8, WL_NO_LIMIT, WL_NO_LIMIT, 8}
 
 static struct wl_network networks[2] = {
-    {&image_graph, &image_question, &image_output, 1, 1, 0, -1, 16, 3, 2, 0, LIMITS, WL_INPUT_IMAGE, {1}},
-    {&shape_graph, &shape_question, &shape_output, 1, 1, 0, -1, 1, 1, 1, -1, LIMITS, WL_INPUT_BEAT, {2}},
+    {&image_graph, &image_question, &image_output, 1, 1, 0, -1, 16, 3, 2, 0, LIMITS, WL_INPUT_IMAGE, {1}, 0},
+    {&shape_graph, &shape_question, &shape_output, 1, 1, 0, -1, 1, 1, 1, -1, LIMITS, WL_INPUT_BEAT, {2}, 0},
 };
 static struct wl_gate gate = {7680, 2560, 128, 0, 3, 0};
 static struct wl_app app = {networks, &gate, 2, IMAGE_CODES + 64};
@@ -113,8 +113,8 @@ static void test_portions(void)
 static void test_refusals(void)
 {
     static const struct wl_network sound[2] = {
-        {&image_graph, &image_question, &image_output, 1, 1, 0, -1, 16, 3, 2, 0, LIMITS, WL_INPUT_IMAGE, {1}},
-        {&shape_graph, &shape_question, &shape_output, 1, 1, 0, -1, 1, 1, 1, -1, LIMITS, WL_INPUT_BEAT, {2}},
+        {&image_graph, &image_question, &image_output, 1, 1, 0, -1, 16, 3, 2, 0, LIMITS, WL_INPUT_IMAGE, {1}, 0},
+        {&shape_graph, &shape_question, &shape_output, 1, 1, 0, -1, 1, 1, 1, -1, LIMITS, WL_INPUT_BEAT, {2}, 0},
     };
     int32_t *const fields[] = {&networks[0].n_questions, &networks[0].n_outputs, &networks[0].at, &networks[0].hop,
                                &networks[0].mean_windows, &networks[0].mean_hops, &networks[1].at, &networks[1].at_rr,
@@ -129,6 +129,16 @@ static void test_refusals(void)
         CHECK_EQUAL("refused", WL_BAD_APP, wl_stream_init(&stream, &app, &input, memory));
         *fields[i] = right;
     }
+    for (int32_t score_q15 = -2; score_q15 <= 32769; score_q15 += 32771) {
+        networks[0].unusable_score_q15 = score_q15;
+        CHECK_EQUAL("no such score", WL_BAD_APP, wl_stream_init(&stream, &app, &input, memory));
+    }
+    networks[0] = sound[0];
+    networks[0].input = WL_INPUT_PICTURE;
+    CHECK_EQUAL("no colours", WL_BAD_APP, wl_stream_init(&stream, &app, &input, memory));
+    networks[0].colours = image_weights;
+    CHECK_EQUAL("no room for a picture", WL_BAD_APP, wl_stream_init(&stream, &app, &input, memory));
+    networks[0] = sound[0];
     networks[0].input = WL_INPUT_KINDS;
     CHECK_EQUAL("no such input", WL_BAD_APP, wl_stream_init(&stream, &app, &input, memory));
     networks[0] = sound[1];

@@ -268,10 +268,11 @@ def test_numbers_that_nobody_judges_are_no_device(mcu_extra: None, tmp_path: Pat
         device.build(bundle, tmp_path, M4)
 
 
+@pytest.mark.parametrize("paints", [False, True])
 def test_a_cascade_is_one_image_whose_verdicts_are_this_machine_s(
-    mcu_extra: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mcu_extra: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paints: bool
 ) -> None:
-    closed, played = cascade_of(), device.ecg(20, 120)
+    closed, played = cascade_of(paints=paints), device.ecg(20, 120)
     gate = replace(closed.gate, accept_q8=-127 << 8, reject_q8=-128 << 8)  # so that beats pass
     application = replace(closed, gate=gate)
     built = device.build(application, tmp_path, M4)

@@ -1,6 +1,9 @@
 """Bundles with seeded random weights, one for every kind of input; their verdicts say all there is to say."""
 
+from dataclasses import replace
 from functools import cache
+
+import numpy as np
 
 from device_sim.contract.budget import Budget
 from device_sim.contract.bundle import Bundle
@@ -12,6 +15,7 @@ from device_sim.contract.labels import Labels
 from device_sim.contract.manifest import graph_sha256
 from device_sim.contract.metrics import Figure, Metrics
 from device_sim.contract.operators import Activation, PoolKind
+from device_sim.contract.painting import Painting
 from device_sim.contract.verdict import Question, VerdictSpec
 from device_sim.contract.window import WindowSpec
 from device_sim.fingerprint import frontend_sha256
@@ -36,6 +40,7 @@ MIDDLES = {InputKind.IMAGE: (16,), InputKind.BEAT: (8, 0), InputKind.BLIND: (8,)
 
 
 NOISY, CLEAN = 8 << 8, 15 << 8  # codes of the gate: most of a synthetic ECG lies between
+PAINTED_NOISY, PAINTED_CLEAN = -45 << 8, -25 << 8
 
 
 def graph_of(kind: InputKind) -> Graph:
@@ -97,9 +102,29 @@ def bundle_of(kind: InputKind) -> Bundle:
 
 
 @cache
-def cascade_of(*, windows: int = 3, protects: bool = False) -> Cascade:
+def painted() -> Bundle:
+    """Pictures in random colours; its threshold in the middle of what it says of the synthetic ECG."""
+    s = Sketch("test-picture", 20261130)
+    x = s.conv(s.input("picture", 64, 64, 3), 4, (5, 5), stride=(4, 4), activation=RELU)
+    graph = s.graph(s.dense(s.reshape(x, 4 * s.tensors[x].shape[1] * s.tensors[x].shape[2]), 1))
+    like = bundle_of(InputKind.IMAGE)
+    assert like.verdict is not None
+    return replace(
+        like,
+        name=graph.name,
+        input=InputKind.PICTURE,
+        graph=graph,
+        painting=Painting(colours=np.random.default_rng(20261129).integers(-128, 128, (256, 3), np.int8)),
+        verdict=replace(like.verdict, questions=(question(graph, 0, 8),)),
+        metrics=None,
+        files={"vectors.npz": vectors_of(graph)},
+    )
+
+
+@cache
+def cascade_of(*, windows: int = 3, protects: bool = False, paints: bool = False) -> Cascade:
     """Both bundles, and a gate that lets some beats pass, refuses some, and does not know of others."""
-    quality = bundle_of(InputKind.IMAGE)
+    quality = painted() if paints else bundle_of(InputKind.IMAGE)
     return Cascade(
         name="test-cascade",
         quality=quality,
@@ -107,8 +132,8 @@ def cascade_of(*, windows: int = 3, protects: bool = False) -> Cascade:
         gate=Gate(
             output=quality.graph.outputs[0],
             windows=windows,
-            accept_q8=CLEAN,
-            reject_q8=NOISY,
+            accept_q8=PAINTED_CLEAN if paints else CLEAN,
+            reject_q8=PAINTED_NOISY if paints else NOISY,
             hold_q8=300,
             protects=protects,
         ),

@@ -176,7 +176,7 @@ def test_a_single_bundle_is_no_cascade(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (lambda one: replace(one, quality=one.beat), "quality: input: expected image, got beat"),
+        (lambda one: replace(one, quality=one.beat), "quality: input: expected image or picture, got beat"),
         (lambda one: replace(one, beat=bundle_of(InputKind.BLIND)), "beat: input: expected beat, got blind"),
         (
             lambda one: replace(one, beat=replace(one.beat, verdict=None)),

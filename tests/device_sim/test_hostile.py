@@ -232,6 +232,7 @@ def test_bytes_that_nobody_signed(folder: Path, name: str, data: st.DataObject) 
         ("verdict", [], "verdict: expected an object, got list of 0"),
         ("verdict.undecided", "", "verdict.undecided: expected 1..64 printable characters, got ''"),
         ("verdict.unusable", 7, "verdict: unusable: expected a text, got 7"),
+        ("verdict.unusable_score_q15", 1 << 30, "verdict: 'unusable_score_q15': no field of this format"),
         ("verdict.mean_windows", 0, "verdict: mean_windows: expected a whole number 1..16, got 0"),
         ("verdict.mean_hops", 1.5, "verdict: mean_hops: expected a whole number 1..64, got 1.5"),
         ("verdict.flag_limits.wander", 3, "verdict.flag_limits: expected rail, flat, lead_off"),

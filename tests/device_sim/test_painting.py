@@ -7,19 +7,16 @@ import numpy as np
 import pytest
 
 from device_sim.binding import core
-from device_sim.contract.bundle import Bundle, read_bundle, write_bundle
+from device_sim.contract.bundle import read_bundle, write_bundle
 from device_sim.contract.errors import ContractError
 from device_sim.contract.fields import Fields
 from device_sim.contract.inputs import InputKind
-from device_sim.contract.operators import Activation
 from device_sim.contract.painting import SIDE, Painting, painting_from_json, painting_to_json, places
 from device_sim.pipeline import OpenBundle
 from device_sim.runner import Backend
 from device_sim.sources import Samples
 from device_sim.synthetic import SyntheticSource, example_scene
-from device_sim.vectors import vectors_of
-from tests.device_sim.bundles import bundle_of, question
-from tests.golden.networks import Sketch
+from tests.device_sim.bundles import bundle_of, painted
 
 RNG = np.random.default_rng(20261129)
 COLOURS = RNG.integers(-128, 128, (256, 3), np.int8)
@@ -79,29 +76,10 @@ def test_a_painting_belongs_to_a_picture_and_to_nothing_else() -> None:
         dataclasses.replace(bundle, input=InputKind.PICTURE)
 
 
-def painted_bundle() -> Bundle:
-    """Random weights on pictures; its threshold in the middle of what it says of the synthetic ECG."""
-    s = Sketch("test-picture", 20261130)
-    x = s.conv(s.input("picture", 64, 64, 3), 4, (5, 5), stride=(4, 4), activation=Activation.RELU)
-    graph = s.graph(s.dense(s.reshape(x, 4 * s.tensors[x].shape[1] * s.tensors[x].shape[2]), 1))
-    like = bundle_of(InputKind.IMAGE)
-    assert like.verdict is not None
-    return dataclasses.replace(
-        like,
-        name=graph.name,
-        input=InputKind.PICTURE,
-        graph=graph,
-        painting=Painting(colours=COLOURS),
-        verdict=dataclasses.replace(like.verdict, questions=(question(graph, 0, 8),)),
-        metrics=None,
-        files={"vectors.npz": vectors_of(graph)},
-    )
-
-
 def test_a_bundle_of_pictures_judges_the_images_it_would_be_shown(tmp_path: Path) -> None:
-    write_bundle(painted_bundle(), tmp_path / "b")
+    write_bundle(painted(), tmp_path / "b")
     bundle = read_bundle(tmp_path / "b")
-    assert bundle.digest == painted_bundle().digest
+    assert bundle.digest == painted().digest
     counts = np.concatenate(
         [one.counts_i32 for one in SyntheticSource(scene=example_scene(), seed=3) if isinstance(one, Samples)]
     )

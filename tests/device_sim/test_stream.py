@@ -1,5 +1,6 @@
 """The C stream beside the Python path: the same events for any portions, gaps, rates and room."""
 
+import ctypes
 import math
 from collections.abc import Callable
 from fractions import Fraction
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from device_sim import binding
 from device_sim.app import app_of
 from device_sim.contract.bundle import Bundle
 from device_sim.contract.cascade import Cascade
@@ -21,7 +23,7 @@ from device_sim.frontend import NOTHING, Flag, FrontEnd
 from device_sim.pipeline import OpenBundle, Stream, open_bundle
 from device_sim.stream import CoreStream, Table
 from device_sim.verdict import By, Verdict
-from tests.device_sim.bundles import WINDOWS, bundle_of, cascade_of
+from tests.device_sim.bundles import WINDOWS, bundle_of, cascade_of, painted
 from tests.device_sim.conftest import ROOT
 from tests.device_sim.test_pipeline import recording
 
@@ -32,6 +34,8 @@ APPLICATIONS: dict[str, Callable[[], Bundle | Cascade]] = {
     **{str(kind): lambda kind=kind: bundle_of(kind) for kind in WINDOWS},  # type: ignore[misc]
     "gated": cascade_of,
     "gated by all": lambda: cascade_of(windows=16),
+    "picture": painted,
+    "gated by a picture": lambda: cascade_of(paints=True),
     "protecting": lambda: cascade_of(windows=1, protects=True),
 }
 NAMES = ("quality-tiny", "beat-tiny", "cascade", *APPLICATIONS)
@@ -116,7 +120,14 @@ def test_the_core_refuses_tables_that_lead_outside_its_memory() -> None:
     with pytest.raises(ContractError, match="stream: the core refused test-beat at 256 Hz"):
         CoreStream(table, rate_hz=256)
     table.struct.memory_bytes += 1
-    for field, wrong in (("at", 1 << 20), ("at", -1), ("n_questions", 0), ("mean_windows", 17), ("input", 3)):
+    for field, wrong in (
+        *(("at", 1 << 20), ("at", -1), ("n_questions", 0), ("mean_windows", 17), ("input", 4)),
+        *(
+            ("unusable_score_q15", -2),
+            ("unusable_score_q15", 32769),
+            ("input", 3),
+        ),  # a picture without colours
+    ):
         network = table.struct.networks[0]
         right = getattr(network, field)
         setattr(network, field, wrong)
@@ -124,6 +135,20 @@ def test_the_core_refuses_tables_that_lead_outside_its_memory() -> None:
             CoreStream(table, rate_hz=256)
         setattr(network, field, right)
     CoreStream(table, rate_hz=256)
+
+
+def test_the_core_refuses_a_graph_without_a_table() -> None:
+    table = Table(app_of(bundle_of(InputKind.BEAT)))
+    table.struct.networks[0].graph.contents.ops = ctypes.POINTER(binding.Op)()
+    with pytest.raises(ContractError, match="status 4"):
+        CoreStream(table, rate_hz=256)
+
+
+def test_the_core_refuses_a_picture_that_does_not_fit_the_arena() -> None:
+    table = Table(app_of(painted()))
+    table.struct.networks[0].graph.contents.arena_bytes = 3 * 64 * 64 - 1
+    with pytest.raises(ContractError, match="status 8"):
+        CoreStream(table, rate_hz=256)
 
 
 def said_of_beats(name: str, counts: NDArray[np.int32]) -> list[Verdict]:

@@ -172,6 +172,7 @@ STREAMS: dict[str, Callable[[], Bundle | Cascade]] = {
     "cascade": lambda: read_application(ROOT / "models/cascade"),
     "blind": lambda: bundle_of(InputKind.BLIND),
     "gated": cascade_of,
+    "gated by a picture": lambda: cascade_of(paints=True),
 }
 
 
