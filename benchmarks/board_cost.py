@@ -21,6 +21,7 @@ from device_sim.contract.errors import ContractError
 from device_sim.contract.inputs import InputKind
 
 BOARDS = Path(__file__).resolve().parent / "boards"
+SHORT_DAYS = 2  # below it a battery is said in hours
 LAG_COLUMNS = 39  # a column is complete that many hops after its centre (front-end.md)
 COLUMN_S = 1 / 16
 BEAT_DELAY_S = (
@@ -35,6 +36,7 @@ class NetworkCost:
 
     name: str
     window: Interval  # cycles
+    instructions: float  # a window, exact
     windows_a_second: float
     algorithmic_s: tuple[float, float]  # from the last sample of a window until all of it is known
 
@@ -111,6 +113,7 @@ def measure(
             NetworkCost(
                 name=bundle.name,
                 window=spent.pop(bundle.name).times(1 / max(stream.n_windows[bundle.name], 1)),
+                instructions=stream.by_stage[bundle.name] / max(stream.n_windows[bundle.name], 1),
                 windows_a_second=windows_a_second(bundle, heart_rate_bpm),
                 algorithmic_s=_algorithmic_s(bundle, application),
             )
@@ -151,7 +154,7 @@ def text(cost: BoardCost, battery_mah: float) -> str:
     """Measured and modelled apart."""
     board, sizes, clock = cost.board, cost.sizes, cost.board.clock_hz
     memory = [
-        (name, f"{needed:,}", f"{there:,}", f"{100 * needed / there:.1f} %")
+        (name, f"{needed:,}", f"{there:,}", f"{100 * needed / there:.1f} %" if there else "-")
         for name, needed, there in (
             ("flash", sizes.flash_bytes, board.flash_bytes),
             ("RAM, stack included", sizes.ram_bytes, board.ram_bytes),
@@ -168,24 +171,28 @@ def text(cost: BoardCost, battery_mah: float) -> str:
         (
             one.name,
             f"{one.windows_a_second:.2f}",
+            f"{one.instructions:,.0f}",
             *_pair(one.window.times(1000 / clock)),
             *(f"{seconds:.2f}" for seconds in one.algorithmic_s),
         )
         for one in cost.networks
     ]
+    bounds = "Modelled"
+    if cycles.model_of(board.core).is_bound:
+        bounds = "Bounds, all in the first cache and without Linux"
     names = " and ".join(one.name for one in cost.networks)
     lines = [
         sheet(
             f"{names} on {board.name}, {clock / 1e6:g} MHz: bytes, exact", ("", "needed", "there", ""), memory
         ),
         sheet(
-            f"Modelled, at {cost.heart_rate_bpm:g} beats a minute",
+            f"{bounds}, at {cost.heart_rate_bpm:g} beats a minute",
             ("stage", "Mcycles/s", "to", "load %", "to"),
             stages,
         ),
         sheet(
             "Delays: compute is modelled; the algorithm's, after a window's last sample, no core shortens",
-            ("network", "windows/s", "compute ms", "to", "algorithm s", "to"),
+            ("network", "windows/s", "instructions", "compute ms", "to", "algorithm s", "to"),
             delays,
         ),
     ]
@@ -202,10 +209,13 @@ def energy(board: Board, load: Interval, battery_mah: float) -> list[str]:
     whose = "the whole board" if power.whole_board else "the core alone"
     state = "" if power.is_checked else "; recalled, not looked up again"
     currents = _span(power.mean_ua(low), power.mean_ua(high), ",.1f")
-    days = _span(power.days(battery_mah, high), power.days(battery_mah, low), ",.0f")
+    least, most = power.days(battery_mah, high), power.days(battery_mah, low)
+    lasts = _span(least, most, ",.0f") + " days"
+    if most < SHORT_DAYS:
+        lasts = _span(24 * least, 24 * most, ",.1f") + " hours"
     return [
         f"mean current, what if       {currents} uA at {power.supply_mv / 1000:g} V: {whose}",
-        f"a battery, what if          {days} days from {battery_mah:g} mAh: no radio, no analogue front end",
+        f"a battery, what if          {lasts} from {battery_mah:g} mAh: no radio, no analogue front end",
         f"currents from               {power.source}{state}",
     ]
 

@@ -66,8 +66,8 @@ def _row(one: OnBoard, battery_mah: float) -> tuple[str, ...]:
     days = ("-", "-")
     if power is not None:
         days = (
-            f"{power.days(battery_mah, min(load.high, 1)):,.0f}",
-            f"{power.days(battery_mah, min(load.low, 1)):,.0f}",
+            _days(power.days(battery_mah, min(load.high, 1))),
+            _days(power.days(battery_mah, min(load.low, 1))),
         )
     return (
         one.name,
@@ -80,3 +80,7 @@ def _row(one: OnBoard, battery_mah: float) -> tuple[str, ...]:
         *days,
         "-" if power is None else power.standing,
     )
+
+
+def _days(days: float) -> str:
+    return f"{days:,.0f}" if days >= 10 else f"{days:.1f}"

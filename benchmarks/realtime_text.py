@@ -94,7 +94,7 @@ def breaches(told: Told, budget: Mapping[str, float]) -> list[str]:
         ("flash", told.cost.sizes.flash_bytes, board.flash_bytes),
         ("RAM", told.ram_bytes, board.ram_bytes),
     ):
-        if needed > there:
+        if needed > there > 0:  # a computer's flash is a card
             lines.append(f"OVER {what}: {needed:,} bytes, {board.name} has {there:,}")
     found = {
         "load_percent": 100 * played.load,

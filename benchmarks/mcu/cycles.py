@@ -1,5 +1,6 @@
 """From executed instructions to modelled cycles: a histogram of classes, an interval for each core."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ class Class(StrEnum):
     MANY_START = "multiple"
     BRANCH = "branch"
     DIVIDE = "divide"
+    MULTIPLY = "multiply"  # apart on a core where it takes longer than other arithmetic
+    VECTOR = "vector"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +59,12 @@ class Model:
     cycles: Mapping[Class, tuple[float, float]]
     taken: tuple[float, float]
     scale: tuple[float, float] = (1, 1)
+    is_bound: bool = False  # the core does what it likes in between; nothing is said of caches or of Linux
 
 
+VECTOR_REGISTER = re.compile(r"\b[vqdshb]\d")
+A64_BRANCHES = ("bl", "br", "cb", "tb", "ret")
+A64_MULTIPLIES = ("madd", "msub", "mneg", "smaddl", "umaddl", "smsubl", "umsubl", "smnegl", "umnegl")
 IN_ORDER: Mapping[Class, tuple[float, float]] = {
     Class.PLAIN: (1, 1),
     Class.LOAD: (2, 2),
@@ -68,7 +75,7 @@ IN_ORDER: Mapping[Class, tuple[float, float]] = {
     Class.BRANCH: (1, 1),
     Class.DIVIDE: (2, 12),
 }
-MODELS = {
+MODELS: dict[str, Model] = {
     "cortex-m0plus": Model(cycles={**IN_ORDER, Class.LOAD_NEXT: (2, 2), Class.STORE: (2, 2)}, taken=(1, 2)),
     "cortex-m4": Model(cycles=IN_ORDER, taken=(1, 3)),
     "cortex-m33": Model(cycles={**IN_ORDER, Class.LOAD: (1, 2)}, taken=(1, 3)),
@@ -77,6 +84,46 @@ MODELS = {
         cycles={**dict.fromkeys(Class, (1, 1)), Class.DIVIDE: (2, 12)}, taken=(0, 0), scale=(0.5, 1)
     ),
 }
+
+
+def _computer(width: int, longest: Mapping[Class, float], mispredicted: float) -> Model:
+    """Bounds and no more: as many at once as the core takes in a cycle, or one after the other in full,
+    no jump foreseen; either way everything lies in the first cache and nobody else runs."""
+    return Model(
+        cycles={kind: (1 / width, cycles) for kind, cycles in longest.items()},
+        taken=(0, mispredicted),
+        is_bound=True,
+    )
+
+
+# Widths and latencies as LLVM's schedules have them (AArch64SchedA53, A57 for the A72, NeoverseN1 for the
+# A76, which decodes four in a cycle); a class has the longest of its instructions.
+MODELS |= {
+    "cortex-a53": _computer(
+        2,
+        {
+            Class.PLAIN: 3, Class.MULTIPLY: 4, Class.LOAD: 8, Class.STORE: 6, Class.BRANCH: 1,
+            Class.DIVIDE: 35, Class.VECTOR: 8,
+        },
+        9,
+    ),
+    "cortex-a72": _computer(
+        3,
+        {
+            Class.PLAIN: 3, Class.MULTIPLY: 6, Class.LOAD: 11, Class.STORE: 4, Class.BRANCH: 2,
+            Class.DIVIDE: 35, Class.VECTOR: 8,
+        },
+        14,
+    ),
+    "cortex-a76": _computer(
+        4,
+        {
+            Class.PLAIN: 3, Class.MULTIPLY: 5, Class.LOAD: 10, Class.STORE: 4, Class.BRANCH: 1,
+            Class.DIVIDE: 20, Class.VECTOR: 8,
+        },
+        11,
+    ),
+}  # fmt: skip
 
 
 def model_of(core: str) -> Model:
@@ -112,9 +159,10 @@ def histograms(emulator: Emulator) -> Mapping[int, Histogram]:
     classes: dict[int, Counter[Class]] = {}
     taken: Counter[int] = Counter()
     fetched: Counter[int] = Counter()
+    of_code = _classes_a64 if emulator.image.target.is_a64 else _classes
     for place, times, code in emulator.blocks():
         of = classes.setdefault(place.region, Counter())
-        for kind, n in _classes(code).items():
+        for kind, n in of_code(code).items():
             of[kind] += n * times.entered
         taken[place.region] += times.jumped
         fetched[place.region] += len(code) * times.entered
@@ -151,6 +199,26 @@ def _classes(code: bytes) -> Counter[Class]:
         else:
             found[Class.PLAIN] += 1
         before_was_memory = is_memory
+    return found
+
+
+@cache
+def _classes_a64(code: bytes) -> Counter[Class]:
+    """A block's instructions, of 64-bit cores."""
+    found: Counter[Class] = Counter()
+    for _, _, mnemonic, operands in decoder(is_a64=True).disasm_lite(code, 0):
+        if mnemonic.startswith(("ld", "st")):
+            found[Class.LOAD if mnemonic.startswith("ld") else Class.STORE] += 1
+        elif mnemonic.startswith(A64_BRANCHES) or mnemonic.split(".")[0] == "b":
+            found[Class.BRANCH] += 1
+        elif VECTOR_REGISTER.search(operands):
+            found[Class.VECTOR] += 1
+        elif mnemonic in ("sdiv", "udiv"):
+            found[Class.DIVIDE] += 1
+        elif "mul" in mnemonic or mnemonic in A64_MULTIPLIES:
+            found[Class.MULTIPLY] += 1
+        else:
+            found[Class.PLAIN] += 1
     return found
 
 

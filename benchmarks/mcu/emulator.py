@@ -16,6 +16,7 @@ from device_sim.contract.errors import BudgetExceeded, ContractError
 __all__ = ["LIBRARY", "Emulator", "count_instructions"]
 PAINT = 0xA5
 STACK_ROOM = 16 << 10
+WIDE_STACK_ROOM = 64 << 10  # of a computer: the wide kernels lay out many windows at once
 STRICT = ("ldrd", "strd", "ldm", "stm", "vldr", "vstr", "vldm", "vstm")
 SYSTEM_START, SYSTEM_BYTES = 0xE000E000, 0x1000  # where reset lets the FPU be used
 # What a compiler calls of its own accord: counted for the function that needed it.
@@ -37,13 +38,19 @@ class Emulator:
     def __post_init__(self) -> None:
         require("unicorn")
         import unicorn
-        from unicorn import arm_const
+        from unicorn import arm64_const, arm_const
 
         target = self.image.target
         if target.unicorn_cpu is None:
             raise ContractError(f"{target.name}: unicorn has no such core; QEMU has one")
-        model = getattr(arm_const, f"UC_CPU_ARM_{target.unicorn_cpu}")
-        self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB, cpu=model)
+        if target.is_a64:
+            model = getattr(arm64_const, f"UC_CPU_ARM64_{target.unicorn_cpu}")
+            self._pc, self._sp = arm64_const.UC_ARM64_REG_PC, arm64_const.UC_ARM64_REG_SP
+            self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM64, unicorn.UC_MODE_ARM, cpu=model)
+        else:
+            model = getattr(arm_const, f"UC_CPU_ARM_{target.unicorn_cpu}")
+            self._pc, self._sp = arm_const.UC_ARM_REG_PC, arm_const.UC_ARM_REG_SP
+            self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB, cpu=model)
         # UC_MODE_MCLASS would silently give a Cortex-M33, whatever was asked for.
         found = self._uc.ctl_get_cpu_model()
         if found != model:
@@ -60,6 +67,19 @@ class Emulator:
         self._starts = [s.address for s in self._functions]
         self._places: dict[Place, Times] = {}
 
+    @property
+    def _thumb(self) -> int:
+        """What an address of code is marked with."""
+        return 0 if self.image.target.is_a64 else 1
+
+    @property
+    def _stack_room(self) -> int:
+        return STACK_ROOM if self.image.target.is_mcu else WIDE_STACK_ROOM
+
+    def length_of(self, code: bytes) -> int:
+        """Instructions."""
+        return count_instructions(code, is_a64=self.image.target.is_a64)
+
     def write(self, symbol: str, content: bytes, offset: int = 0) -> None:
         self._uc.mem_write(self._at(symbol).address + offset, content)
 
@@ -70,23 +90,22 @@ class Emulator:
     def run(self, *, jobs: dict[str, bytes], max_instructions: int) -> None:
         """Run from reset to wl_halt; the jobs are written when main is entered, after .bss is cleared."""
         from unicorn import UcError
-        from unicorn.arm_const import UC_ARM_REG_PC, UC_ARM_REG_SP
 
         start = self.image.target.memory.flash_start
         top, reset = (int.from_bytes(self._uc.mem_read(start + at, 4), "little") for at in (0, 4))
-        self._uc.mem_write(top - STACK_ROOM, bytes([PAINT]) * STACK_ROOM)
-        self._uc.reg_write(UC_ARM_REG_SP, top)
+        self._uc.mem_write(top - self._stack_room, bytes([PAINT]) * self._stack_room)
+        self._uc.reg_write(self._sp, top)
         halt, main = self._at("wl_halt").address, self._at("main").address
         counter = hook.counter(self._layout(max_instructions), in_python=self.in_python)
         counter.attach(self._uc)
         try:
-            self._uc.emu_start(reset | 1, main)
+            self._uc.emu_start(reset | self._thumb, main)
             for symbol, content in jobs.items():
                 self.write(symbol, content)
             counter.forget()
-            self._uc.emu_start(main | 1, halt)
+            self._uc.emu_start(main | self._thumb, halt)
         except UcError as error:
-            at = self._function_at(self._uc.reg_read(UC_ARM_REG_PC))
+            at = self._function_at(self._uc.reg_read(self._pc))
             raise ContractError(
                 f"{self.image.path.name}: the emulated core stopped in {at}: {error}"
             ) from error
@@ -145,22 +164,27 @@ class Emulator:
             owners[first:last] = [owner] * (min(last, len(owners)) - first)
         mark = self.image.symbols.get("wl_mark")
         return Layout(
-            code_start=at, code=code, owners=tuple(owners), mark=mark.address if mark else 0, limit=limit
+            code_start=at,
+            code=code,
+            owners=tuple(owners),
+            mark=mark.address if mark else 0,
+            limit=limit,
+            is_a64=self.image.target.is_a64,
         )
 
     def _attribute(self) -> None:
         for place, times, code in self.blocks():
-            n = count_instructions(code) * times.entered
+            n = self.length_of(code) * times.entered
             name = self._function_at(place.address)
             self.counts[name] += n
             self.charged[name, plain(self._functions[place.caller - 1].name) if place.caller else ""] += n
             self.regions[place.region] += n
 
     def _stack_bytes(self, top: int) -> int:
-        painted = bytes(self._uc.mem_read(top - STACK_ROOM, STACK_ROOM))
+        painted = bytes(self._uc.mem_read(top - self._stack_room, self._stack_room))
         used = len(painted.lstrip(bytes([PAINT])))
-        if used == STACK_ROOM:
-            raise ContractError(f"{self.image.path.name}: uses more than {STACK_ROOM} bytes of stack")
+        if used == self._stack_room:
+            raise ContractError(f"{self.image.path.name}: uses more than {used} bytes of stack")
         return used
 
     def _function_at(self, address: int) -> str:
@@ -174,12 +198,15 @@ class Emulator:
 
 
 @cache
-def decoder() -> Any:
-    """Thumb, as every Cortex-M has it; what is no instruction is passed over."""
+def decoder(*, is_a64: bool = False) -> Any:
+    """Thumb, as every Cortex-M has it, or A64; what is no instruction is passed over."""
     require("capstone")
     import capstone
 
-    made = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
+    if is_a64:
+        made = capstone.Cs(capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM)
+    else:
+        made = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
     made.skipdata = True
     return made
 

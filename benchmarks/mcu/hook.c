@@ -22,6 +22,7 @@ struct hook {
     uint32_t caller, region, end;
     int32_t argument;       /* number of the register that holds it */
     uint32_t is_full;
+    uint32_t is_a64;        /* every instruction has four bytes */
 };
 
 /* An instruction that a core refuses on an address that is no multiple of four, and the emulator does not. */
@@ -32,10 +33,12 @@ struct strict {
 };
 
 /** Thumb: a first halfword of 0b11101.. and above opens a four-byte instruction. */
-static uint32_t count(const uint8_t *code, uint32_t size)
+static uint32_t count(const uint8_t *code, uint32_t size, uint32_t is_a64)
 {
     uint32_t n = 0;
 
+    if (is_a64)
+        return size / 4;
     for (uint32_t at = 0; at < size; n++)
         at += (code[at + 1] >> 3) >= 0x1d ? 4 : 2;
     return n;
@@ -50,7 +53,7 @@ static struct cell *cell_of(struct hook *h, uint32_t address, uint32_t size, uin
 
         if (!c->used) {
             c->address = address, c->size = size, c->caller = caller, c->region = h->region;
-            c->n_instructions = count(h->code + (address - h->code_start), size);
+            c->n_instructions = count(h->code + (address - h->code_start), size, h->is_a64);
             c->used = 1;
             h->n_used++;
         }
@@ -63,13 +66,16 @@ void on_block(void *uc, uint64_t address64, uint32_t size, void *user)
 {
     struct hook *h = user;
     uint32_t address = (uint32_t)address64, caller = 0;
+    uint64_t argument = 0; /* as wide as any register; both sides are little-endian */
     struct cell *c;
     int32_t owner;
 
     if (address - h->code_start >= h->code_bytes)
         return;
-    if (address == h->mark)
-        h->read_register(uc, h->argument, &h->region);
+    if (address == h->mark) {
+        h->read_register(uc, h->argument, &argument);
+        h->region = (uint32_t)argument;
+    }
     owner = h->owners[(address - h->code_start) >> 1];
     if (owner < 0)
         caller = h->caller;

@@ -41,6 +41,14 @@ class Layout:
     owners: tuple[int, ...]  # of every halfword: a function, or -1 where its caller is charged
     mark: int  # the function whose argument names the region that follows; 0: none
     limit: int  # instructions
+    is_a64: bool = False
+
+    @property
+    def argument(self) -> int:
+        """The register with a function's first argument."""
+        from unicorn import arm64_const, arm_const
+
+        return int(arm64_const.UC_ARM64_REG_X0 if self.is_a64 else arm_const.UC_ARM_REG_R0)
 
 
 class Counter(Protocol):
@@ -78,6 +86,7 @@ class Hook(ctypes.Structure):
         *((name, ctypes.c_uint32) for name in ("mark", "caller", "region", "end")),
         ("argument", ctypes.c_int32),
         ("is_full", ctypes.c_uint32),
+        ("is_a64", ctypes.c_uint32),
     ]
 
 
@@ -133,8 +142,6 @@ class NativeCounter:
     is_native = True
 
     def __init__(self, layout: Layout) -> None:
-        from unicorn.arm_const import UC_ARM_REG_R0
-
         found = native()
         assert found is not None
         self._library, self._uclib = found
@@ -146,7 +153,7 @@ class NativeCounter:
             code=ctypes.addressof(self._code), read_register=_address(self._uclib.uc_reg_read),
             stop=_address(self._uclib.uc_emu_stop), limit=layout.limit, n_cells=N_CELLS,
             code_start=layout.code_start, code_bytes=len(layout.code), mark=layout.mark,
-            argument=UC_ARM_REG_R0,
+            argument=layout.argument, is_a64=layout.is_a64,
         )  # fmt: skip
 
     def attach(self, uc: Any) -> None:
@@ -206,13 +213,11 @@ class PythonCounter:
         yield from self._times.items()
 
     def _on_block(self, uc: Any, address: int, size: int, _user: object) -> None:
-        from unicorn.arm_const import UC_ARM_REG_R0
-
         at = address - self.layout.code_start
         if not 0 <= at < len(self.layout.code):
             return
         if address == self.layout.mark:
-            self._region = uc.reg_read(UC_ARM_REG_R0)
+            self._region = uc.reg_read(self.layout.argument)
         owner = self.layout.owners[at >> 1]
         if owner >= 0:
             self._caller = owner
@@ -222,7 +227,9 @@ class PythonCounter:
         times.jumped += address != self._end
         self._end = address + size
         if (address, size) not in self._lengths:
-            self._lengths[address, size] = count_instructions(self.layout.code[at : at + size])
+            self._lengths[address, size] = count_instructions(
+                self.layout.code[at : at + size], is_a64=self.layout.is_a64
+            )
         self.executed += self._lengths[address, size]
         if self.executed >= self._limit:
             uc.emu_stop()
@@ -246,8 +253,10 @@ def watch(uc: Any, address: int, base_register: int) -> Strict:
     return strict
 
 
-def count_instructions(code: bytes) -> int:
+def count_instructions(code: bytes, *, is_a64: bool = False) -> int:
     """Thumb: a first halfword of 0b11101.. and above opens a four-byte instruction."""
+    if is_a64:
+        return len(code) // 4
     n = at = 0
     while at < len(code):
         at += 4 if int.from_bytes(code[at : at + 2], "little") >> 11 >= 0x1D else 2

@@ -14,6 +14,7 @@ from device_sim.contract.errors import ContractError
 
 FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
 PORT = FIRMWARE / "ports" / "cortex_m"
+A64_STARTUP = FIRMWARE / "ports" / "aarch64" / "startup.c"
 TARGET = M4.zig_target
 INCLUDES = (FIRMWARE / "include", PORT / "include", FIRMWARE / "src")
 ZIG, GCC = "zig", "gcc"
@@ -96,9 +97,15 @@ def build(
 ) -> Image:
     """Compile and link; the same sources and flags give the same bytes."""
     memory = memory or target.memory
+    if target.is_a64:
+        sources = [A64_STARTUP if path == PORT / "startup.c" else path for path in sources]
     script = out.with_suffix(".ld")
     script.write_text(memory.script() + (PORT / "link.ld").read_text(encoding="ascii"), encoding="ascii")
-    compiler_of = [*compile_command(target, compiler), *(ZIG_FLAGS if compiler == ZIG else ()), *FLAGS]
+    compiler_of = [
+        *compile_command(target, compiler, bare=True),
+        *(ZIG_FLAGS if compiler == ZIG else ()),
+        *FLAGS,
+    ]
     defined = [f"-D{d}" for d in defines]
     core = [path for path in sources if path.parent.name == CORE]
     rest = [path for path in sources if path.parent.name != CORE]
@@ -122,12 +129,13 @@ def _call(command: list[str], out: Path) -> None:
         raise ContractError(f"{out.name}: does not build: {first}")
 
 
-def compile_command(target: Target, compiler: str) -> list[str]:
+def compile_command(target: Target, compiler: str, *, bare: bool = False) -> list[str]:
     """The compiler with its target, or one line with what installs it."""
     if compiler == ZIG:
         require("ziglang")
         zig = [sys.executable, "-m", "ziglang", "cc"]
-        return [*zig, "-target", target.zig_target, f"-mcpu={target.zig_cpu}"]
+        triple = target.bare_zig_target if bare and target.bare_zig_target else target.zig_target
+        return [*zig, "-target", triple, f"-mcpu={target.zig_cpu}"]
     if shutil.which(target.gcc) is None:
         raise ContractError(f"{target.gcc}: not installed: {GCC_INSTALL}")
     return [target.gcc, *target.gcc_flags]

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from benchmarks.drive import FNV_START, fnv_1a
 from benchmarks.mcu import image
 from benchmarks.mcu.emulator import Emulator
-from benchmarks.mcu.hook import count_instructions
 from benchmarks.mcu.image import ZIG, Image
 from benchmarks.mcu.targets import Memory, Target
 from device_sim.contract.bundle import Bundle
@@ -30,7 +29,7 @@ from export import to_c
 
 MAX_INSTRUCTIONS = 20_000_000_000
 NUMBERS_A_LINE = 24
-KERNELS = ("graph.c", "conv.c", "dense.c", "pool.c", "elementwise.c")
+KERNELS = ("graph.c", "conv.c", "conv_wide.c", "dense.c", "pool.c", "elementwise.c")
 I8 = NDArray[np.int8]
 
 
@@ -153,7 +152,7 @@ def run(of: Image, graph: Graph, emulator: Emulator | None = None) -> Run:
     functions: Counter[str] = Counter()
     for place, times, code in emulator.blocks():
         if place.region:
-            functions[emulator.function_of(place)] += count_instructions(code) * times.entered
+            functions[emulator.function_of(place)] += emulator.length_of(code) * times.entered
     return Run(
         target=of.target.name,
         n_windows=n_windows,

@@ -37,9 +37,16 @@ class Target:
     qemu_machine: str | None = None
     memory: Memory = Memory()
     is_mcu: bool = True
+    bare_zig_target: str = ""  # without Linux, to count what the core alone takes
+
+    @property
+    def is_a64(self) -> bool:
+        """Instructions of four bytes, registers of 64 bits."""
+        return self.zig_target.startswith("aarch64")
 
 
 BARE, BARE_FLOAT = "thumb-freestanding-eabi", "thumb-freestanding-eabihf"
+A64_LINUX = "aarch64-linux-gnu.2.31"
 HARD_FLOAT = ("-mthumb", "-mfloat-abi=hard")
 # The secure memory of the emulated board that has this core.
 AN505 = Memory(flash_start=0x10000000, ram_start=0x38000000)
@@ -89,11 +96,24 @@ TARGETS = {
         ),
         Target(
             name="aarch64-linux",
-            zig_target="aarch64-linux-gnu.2.31",
+            zig_target=A64_LINUX,
             zig_cpu="cortex_a72",
             gcc="aarch64-linux-gnu-gcc",
             gcc_flags=("-mcpu=cortex-a72",),
             is_mcu=False,
+        ),
+        *(
+            # One build for all three, what a wheel is compiled to: the instructions of every such core.
+            Target(
+                name=f"cortex-{core}",
+                zig_target=A64_LINUX,
+                zig_cpu="generic",
+                gcc="aarch64-linux-gnu-gcc",
+                unicorn_cpu="A72",
+                is_mcu=False,
+                bare_zig_target="aarch64-freestanding-none",
+            )
+            for core in ("a53", "a72", "a76")
         ),
         Target(
             name="armhf-linux",
@@ -105,6 +125,7 @@ TARGETS = {
         ),
     )
 }
+A72 = TARGETS["cortex-a72"]
 M0PLUS, M4, M7, M33, M55 = (TARGETS[f"cortex-{core}"] for core in ("m0plus", "m4", "m7", "m33", "m55"))
 COUNTED = (M0PLUS, M4, M7, M33)  # with pip alone; the M55 needs QEMU
 

@@ -10,7 +10,7 @@ from benchmarks import board_cost
 from benchmarks.mcu import check, cycles, device, image, model, qemu
 from benchmarks.mcu.cycles import Class, Histogram, Interval
 from benchmarks.mcu.emulator import Emulator
-from benchmarks.mcu.targets import M4, TARGETS
+from benchmarks.mcu.targets import A72, M4, TARGETS, Target
 from device_sim.__main__ import main
 from device_sim.app import app_of
 from device_sim.contract.board import Flash, Power, read_board
@@ -198,14 +198,39 @@ def test_cycles_follow_the_classes() -> None:
         cycles.model_of("cortex-m55")
 
 
+@pytest.mark.parametrize("core", [M4, A72], ids=lambda core: core.name)
 def test_a_histogram_holds_every_instruction_that_was_counted(
-    beat: tuple[Bundle, Path], mcu_extra: None, tmp_path: Path
+    core: Target, beat: tuple[Bundle, Path], mcu_extra: None, tmp_path: Path
 ) -> None:
-    built = device.build(beat[0], tmp_path, M4)
+    built = device.build(beat[0], tmp_path, core)
     emulator = Emulator(built)
     device.run(built, beat[0], device.ecg(3), emulator)
     regions = cycles.histograms(emulator)
     assert {region: of.instructions for region, of in regions.items()} == emulator.regions
+
+
+def test_a_computer_is_counted_exactly_and_its_cycles_are_bounds(
+    beat: tuple[Bundle, Path], mcu_extra: None
+) -> None:
+    costs = [
+        board_cost.measure([beat[0]], board_cost.board_named(name)) for name in ("pi_zero_2w", "pi_4", "pi_5")
+    ]
+    assert len({one.networks[0].instructions for one in costs}) == 1
+    for one, width in zip(costs, (2, 3, 4), strict=True):
+        network = one.networks[0]
+        assert network.window.low == pytest.approx(network.instructions / width)
+        assert network.window.high > 2 * network.instructions
+        said = board_cost.text(one, 225)
+        assert "Bounds, all in the first cache and without Linux, at 70 beats a minute" in said
+        assert " hours from 225 mAh" in said
+
+
+def test_the_slow_counter_counts_a_computer_the_same(
+    beat: tuple[Bundle, Path], mcu_extra: None, tmp_path: Path
+) -> None:
+    built = model.build(beat[0], tmp_path, A72)
+    fast, slow = Emulator(built), Emulator(built, in_python=True)
+    assert model.run(built, beat[0].graph, fast) == model.run(built, beat[0].graph, slow)
 
 
 def test_half_a_load_lasts_twice_as_long() -> None:

@@ -170,7 +170,7 @@ def test_a_replay_here_says_it_is_here(capsys: pytest.CaptureFixture[str]) -> No
     ("options", "said"),
     [
         (["--synthetic", "--board", "nowhere"], "--board: expected one of"),
-        (["--synthetic", "--board", "pi_4"], "expected a core with a model"),
+        (["--synthetic", "--board", "apollo510"], "expected a core with a model"),
         (["--board", "nrf52840"], "expected one of --synthetic, --file FILE"),
         (["--synthetic"], "one of the arguments --board --here is required"),
         (["--synthetic", "--here", "--clock", "3"], "--clock: means nothing to --here"),
