@@ -1,7 +1,5 @@
 """A recording through the core of this machine, by its clock: how long each verdict took, and memory."""
 
-import resource
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from benchmarks.sheet import sheet
 from device_sim.contract.cascade import bundles_of
 from device_sim.contract.errors import ContractError
 from device_sim.frontend import Flag
+from device_sim.meter import peak_rss_bytes
 from device_sim.sources import Source
 from device_sim.verdict import Verdict
 
@@ -68,14 +67,8 @@ def measure(
         busy_s=busy_s,
         waited_s=tuple(of[:, 0] for of in arrays),
         took_s=tuple(of[:, 1] for of in arrays),
-        rss_bytes=_rss_bytes(),
+        rss_bytes=peak_rss_bytes(),
     )
-
-
-def _rss_bytes() -> int:
-    """Linux counts it in KiB, macOS in bytes."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most << 10
 
 
 def text(here: Here, names: Sequence[str], source: str, deadline_s: float) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from device_sim import options
 from device_sim.contract.errors import ContractError
 from device_sim.link_source import LinkSource
+from device_sim.meter import Meter
 from device_sim.picture import ENDINGS, check_drawable, draw
 from device_sim.pipeline import OpenBundle, open_bundle
 from device_sim.play import Keep, Played, play
@@ -52,12 +53,15 @@ def main(argv: Sequence[str]) -> int:
         if isinstance(source, LinkSource):
             stack.enter_context(source.stopping_at_interrupt())
         on_chunk = stack.enter_context(_progress(source, args.seconds))
+        meter = Meter(opened.bundles) if opened and args.stats else None
         started_s = time.process_time()
         files = stack.enter_context(_verdict_files(args, opened, source)) if opened else None
-        played = _run(source, args, opened, files, on_chunk)
+        played = _run(source, args, opened, files, meter, on_chunk)
         elapsed_s = time.process_time() - started_s
     written = [*_write(played, opened, subject, args), *(files.paths if files else ())]
     print(_summary(played.report, played.lines, elapsed_s, written), file=sys.stderr)
+    if meter is not None:
+        print("\n".join(meter.lines(played.report.seconds)), file=sys.stderr)
     if subject is not None and subject.budget is not None:
         print(subject.budget_line(), file=sys.stderr)
     if not isinstance(source, LinkSource):
@@ -86,6 +90,11 @@ def _parser() -> argparse.ArgumentParser:
     options.add_file_options(parser)
     options.add_scene_options(parser)
     output = parser.add_argument_group("output")
+    output.add_argument(
+        "--stats",
+        action="store_true",
+        help="how long verdicts took on this machine, by its clock, played column by column; and memory",
+    )
     output.add_argument("--columns", action="store_true", help="a line per column instead of one per second")
     output.add_argument("--out", type=Path, metavar="F.npz", help="all columns, flags and beats")
     output.add_argument("--beats-out", type=Path, metavar="F.npy", help="the 128 Hz beat stream, int16 uV")
@@ -107,9 +116,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
-    for option, path in (("--csv", args.csv), ("--annotations", args.annotations)):
-        if path is not None and not args.bundle:
-            raise ContractError(f"wristlead run: {option}: expected a bundle, which says what to write")
+    for option, value in (("--csv", args.csv), ("--annotations", args.annotations), ("--stats", args.stats)):
+        if value and not args.bundle:
+            raise ContractError(f"wristlead run: {option}: expected a bundle, whose verdicts it is about")
     for path, endings in (
         (args.out, (".npz",)),
         (args.beats_out, (".npy",)),
@@ -150,6 +159,7 @@ def _run(
     args: argparse.Namespace,
     opened: OpenBundle | None,
     files: VerdictFiles | None,
+    meter: Meter | None,
     on_chunk: Callable[[Samples | Gap], None],
 ) -> Played:
     def write_records(stride: Stride, delay_us: int) -> None:
@@ -168,6 +178,7 @@ def _run(
         ),
         write=_write_line,
         files=files,
+        meter=meter,
         on_chunk=on_chunk,
         **({} if opened else {"on_stride": write_records}),
     )

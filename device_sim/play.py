@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from device_sim.frontend import Columns
+from device_sim.frontend import HOP_SAMPLES, STREAM_HZ, Columns
+from device_sim.meter import Meter
 from device_sim.pipeline import OpenBundle
 from device_sim.replay import Replay, Report, Stride, by_the_second, strides
 from device_sim.sources import Chunk, Source
@@ -40,13 +41,19 @@ def play(
     write: Callable[[str], None],
     files: VerdictFiles | None = None,
     on_chunk: Callable[[Chunk], None] = lambda chunk: None,
+    meter: Meter | None = None,
     on_stride: Callable[[Stride, int], None] = lambda stride, delay_us: None,
 ) -> Played:
-    """Verdicts as lines to `write`; on_stride is told each second and the resampler's delay."""
+    """Verdicts as lines to `write`; on_stride is told each second and the resampler's delay.
+
+    With a meter the source is played in portions of a column, as a device takes them.
+    """
 
     def seen(chunk: Chunk) -> None:
         trace.add_chunk(chunk)
         on_chunk(chunk)
+        if meter is not None:
+            meter.arrived()
 
     inside = None
     if opened is not None and opened.is_inside and not keep.by_the_second:
@@ -56,12 +63,13 @@ def play(
             uv_per_count=source.uv_per_count,
             rails_counts=source.rails_counts,
         )
-    replay = Replay(source, seconds=seconds, on_chunk=seen, front_end=inside)
+    portion_samples = None if meter is None else max(1, source.rate_hz * HOP_SAMPLES // STREAM_HZ)
+    replay = Replay(source, seconds=seconds, on_chunk=seen, front_end=inside, portion_samples=portion_samples)
     trace = Trace(source, delay_us=replay.delay_us, keep_samples=keep.samples)
     lines = None
     if opened is not None:
         judging = Inside(inside) if inside else opened.pipeline(delay_us=replay.delay_us)
-        lines = VerdictLines(opened, judging, write=write, keep=keep.samples, files=files)
+        lines = VerdictLines(opened, judging, write=write, keep=keep.samples, files=files, meter=meter)
     for stride in strides(_judged(replay, lines, keep), replay.delay_us):
         on_stride(stride, replay.delay_us)
         if keep.columns or keep.samples:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from device_sim.contract.errors import ContractError
 from device_sim.frontend import BEAT_HZ, HOP_SAMPLES, ROWS, STREAM_HZ, Columns, Flag, FrontEnd
-from device_sim.sources import Chunk, Gap, Samples, Source
+from device_sim.sources import Chunk, Gap, Samples, Source, split
 
 COLUMN_US = HOP_SAMPLES * 1_000_000 // STREAM_HZ
 STRIDE_COLUMNS = STREAM_HZ // HOP_SAMPLES  # one second: how often a verdict is due
@@ -85,6 +85,7 @@ class Replay:
         seconds: float | None = None,
         on_chunk: Callable[[Samples | Gap], None] | None = None,
         front_end: FrontEnd | None = None,
+        portion_samples: int | None = None,
         clock: Callable[[], float] = time.process_time,
     ) -> None:
         if seconds is not None and seconds <= 0:
@@ -94,7 +95,7 @@ class Replay:
             rate_hz=source.rate_hz, uv_per_count=source.uv_per_count, rails_counts=source.rails_counts
         )
         self._limit = None if seconds is None else max(1, round(seconds * source.rate_hz))
-        self._on_chunk = on_chunk
+        self._on_chunk, self._portion_samples = on_chunk, portion_samples
         self._clock = clock
         self._n_samples = self._n_gaps = self._n_gap_samples = self._n_estimated_gaps = 0
         self._n_columns = self._n_beats = 0
@@ -110,7 +111,7 @@ class Replay:
     def __iter__(self) -> Iterator[Columns]:
         """Columns in order; the last ones are those whose centre the source still holds."""
         leading: list[Gap] = []
-        for chunk in limited(self._source, self._limit):
+        for chunk in self._portions():
             if self._on_chunk is not None:
                 self._on_chunk(chunk)
             if isinstance(chunk, Gap) and self._last_count is None:
@@ -124,6 +125,14 @@ class Replay:
         if self._last_count is None:
             raise ContractError(f"{self._source.name}: expected samples, got none")
         yield self._counted(self._timed(self._front_end.flush), self._n_columns_due, self._n_beats_due)
+
+    def _portions(self) -> Iterator[Chunk]:
+        """What the source gives, up to the limit; in no larger pieces than were asked for."""
+        for chunk in limited(self._source, self._limit):
+            if isinstance(chunk, Samples) and self._portion_samples is not None:
+                yield from split(chunk, self._portion_samples)
+            else:
+                yield chunk
 
     def report(self) -> Report:
         """Counts and shares so far."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from device_sim.contract.bundle import Bundle
 from device_sim.contract.inputs import InputKind
 from device_sim.frontend import Columns
+from device_sim.meter import Meter
 from device_sim.picture import Lane, Said
 from device_sim.pipeline import CascadePipeline, OpenBundle, Pipeline, verdict_of
 from device_sim.runner import NEEDS, FileKind
@@ -55,8 +56,9 @@ class VerdictLines:
         write: Callable[[str], None],
         keep: bool = False,
         files: VerdictFiles | None = None,
+        meter: Meter | None = None,
     ) -> None:
-        self._opened, self._judging = opened, judging
+        self._opened, self._judging, self._meter = opened, judging, meter
         self._write, self._keep, self._files = write, keep, files
         self._counts: Counter[tuple[str, str]] = Counter()  # by bundle's digest and word
         self._kept: list[Verdict] = []
@@ -116,6 +118,8 @@ class VerdictLines:
                     self._files.take(verdict)
         if self._keep:
             self._kept += verdicts
+        if self._meter is not None:
+            self._meter.said(verdicts)
 
 
 @contextmanager

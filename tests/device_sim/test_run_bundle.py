@@ -15,7 +15,8 @@ from device_sim.__main__ import main
 from device_sim.contract.bundle import write_bundle
 from device_sim.contract.inputs import InputKind
 from device_sim.frontend import columns_of
-from device_sim.pipeline import open_bundle
+from device_sim.meter import Meter
+from device_sim.pipeline import OpenBundle, open_bundle
 from device_sim.runner import NEEDS, Backend
 from device_sim.sources import Samples
 from device_sim.synthetic import RAIL_UV, SyntheticSource, example_scene
@@ -59,6 +60,42 @@ def test_lines_are_what_the_api_gives(
     assert re.search(
         r"the core's stream: [\d,]+ x real time; all of it [\d,]+ x real time, by the proc", said
     )
+
+
+def test_stats_time_every_verdict_and_change_none(bundles: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["run", str(bundles / "beat"), "--synthetic", "--seconds", "12"]
+    assert main(arguments) == 0
+    plain = capsys.readouterr()
+    assert main([*arguments, "--stats"]) == 0
+    timed = capsys.readouterr()
+    assert timed.out == plain.out
+    latency, clock = timed.err.splitlines()[-2:]
+    found = re.fullmatch(
+        r"latency of test-beat, from samples to verdict: "
+        r"(\d+) verdicts, p50 ([\d.]+), p99 [\d.]+, max ([\d.]+) ms",
+        latency,
+    )
+    assert found
+    assert int(found[1]) == len(plain.out.splitlines())
+    assert 0 < float(found[2]) <= float(found[3])
+    assert re.fullmatch(
+        r"clock: [\d.]+ s for 12.0 s of signal, [\d,]+ x real time; memory \d+ MiB at most", clock
+    )
+
+
+def test_a_verdict_takes_from_its_samples_to_its_line() -> None:
+    """A clock that is told: the second verdict is said a quarter of a second after the first."""
+    times_s = iter([0.0, 10.0, 10.5, 10.75, 20.0])
+    meter = Meter([bundle_of(InputKind.BEAT), bundle_of(InputKind.IMAGE)], clock=lambda: next(times_s))
+    with OpenBundle(bundle_of(InputKind.BEAT)) as opened:
+        one, two, *_ = opened.run(example(12), rate_hz=256)
+    meter.arrived()
+    meter.said([one])
+    meter.said([two])
+    beat, image, clock = meter.lines(60.0)
+    assert beat.endswith("2 verdicts, p50 375.000, p99 497.500, max 500.000 ms")
+    assert image == "latency of test-image: no verdict"
+    assert clock.startswith("clock: 20.00 s for 60.0 s of signal, 3 x real time; memory ")
 
 
 @pytest.mark.parametrize("backend", [backend for backend in Backend if not backend.endswith(("ref", "ruy"))])
@@ -107,6 +144,7 @@ def test_what_does_not_reproduce_its_vectors_says_nothing(
         (["nowhere", "--synthetic"], "nowhere: expected a folder written by `wristlead export`, found none"),
         (["README.md", "--synthetic"], "found a file; name a recording with --file"),
         (["tests", "--synthetic"], "manifest.json: expected a file of the bundle, found none"),
+        (["--synthetic", "--stats"], "--stats: expected a bundle, whose verdicts it is about"),
         (["--synthetic", "--backend", "core"], "--backend: expected a bundle beside it, got none"),
         (["{image}", "--synthetic", "--columns"], "--columns: means nothing beside a bundle"),
         (["{image}"], "expected one of --synthetic, --file FILE"),

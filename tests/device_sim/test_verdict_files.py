@@ -139,7 +139,7 @@ def test_a_run_that_fails_leaves_no_file(wristlead: Command, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["run", "--synthetic", "--csv", "a.csv"], "--csv: expected a bundle, which says what to write"),
+        (["run", "--synthetic", "--csv", "a.csv"], "--csv: expected a bundle, whose verdicts it is about"),
         (["run", "--synthetic", "--annotations", "."], "--annotations: expected a bundle"),
         (["run", QUALITY, "--synthetic", "--csv", "a.txt"], "a.txt: expected a name ending in .csv"),
         (["run", QUALITY, "--synthetic", "--csv", "no/a.csv"], "expected the folder no to exist"),
