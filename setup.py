@@ -59,7 +59,7 @@ def compiler(platform: str | None = None) -> list[str]:
     )
 
 
-def compile_core(library: Path, platform: str | None = None) -> None:
+def compile_core(library: Path, platform: str | None = None, *, is_quiet: bool = False) -> None:
     """Write the shared library, whole or not at all: another process may have the old one open."""
     sources = sorted(str(path.relative_to(ROOT)) for path in SOURCES.glob("*.c"))
     if not sources:
@@ -68,12 +68,14 @@ def compile_core(library: Path, platform: str | None = None) -> None:
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
         fresh = Path(folder) / library.name
         command = [*compiler(platform), *FLAGS, f"-I{HEADERS.relative_to(ROOT)}", *sources, "-o", str(fresh)]
-        print(shlex.join(command))
+        if not is_quiet:
+            print(shlex.join(command), flush=True)
         try:
             failed = subprocess.run(command, cwd=ROOT).returncode != 0
         except FileNotFoundError:
             raise SystemExit(f"wristlead: CC={command[0]}: no such compiler") from None
         if failed:
+            print(shlex.join(command), file=sys.stderr)
             raise SystemExit("wristlead: the core did not compile; the compiler's message is above")
         os.replace(fresh, library)
 
@@ -91,7 +93,7 @@ class BuildCore(Command):
         pass
 
     def run(self) -> None:
-        compile_core(ROOT / LIBRARY)
+        compile_core(ROOT / LIBRARY, is_quiet=not self.distribution.verbose)
 
 
 class BuildPyWithCore(build_py):
@@ -99,7 +101,7 @@ class BuildPyWithCore(build_py):
 
     def run(self) -> None:
         super().run()
-        compile_core(self.library(), self.platform())
+        compile_core(self.library(), self.platform(), is_quiet=not self.distribution.verbose)
 
     def platform(self) -> str | None:
         """What the wheel is for, where that is not this machine."""

@@ -1,14 +1,23 @@
 """The door: `wristlead` finds the room that a command belongs to."""
 
+import errno
 import importlib
 import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from device_sim.contract.errors import WristleadError, printable
 
 INTERRUPTED = 130  # 128 + SIGINT, as a shell counts
+BUG = "This is a bug of wristlead, not of what it was asked: please report it with these lines."
+OWN = Path(__file__).resolve().parent
+# Of a stream that has no name, such as stdout: disk full or broken, nothing left to open or to hold.
+FULL_OR_BROKEN = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,12 +135,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         _leave_unsaid()
         return 0
     except OSError as error:
-        # What no room foresaw: a disk that is full, a folder that may not be read.
+        if not _is_of_the_system(error):
+            error.add_note(BUG)
+            raise
         where = f"{error.filename}: " if error.filename else ""
-        print(printable(f"wristlead: {where}{error.strerror or error}"), file=sys.stderr)
+        print(printable(f"wristlead: {where}{error.strerror}"), file=sys.stderr)
         _leave_unsaid()
         return 2
+    except Exception as error:
+        error.add_note(BUG)
+        raise
     return code
+
+
+def _is_of_the_system(error: OSError) -> bool:
+    """What no room foresaw: a full disk, a folder that may not be read; not a lost file of our own."""
+    if error.filename is None:
+        return error.errno in FULL_OR_BROKEN
+    return error.errno is not None and OWN not in Path(os.fsdecode(error.filename)).resolve().parents
 
 
 def _leave_unsaid() -> None:

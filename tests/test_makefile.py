@@ -96,5 +96,28 @@ def test_a_wrong_cc_is_named_and_the_old_library_stays(
     assert list(tmp_path.iterdir()) == [library]
 
 
+def test_quiet_is_quiet_until_the_compiler_fails(
+    build: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    put_program(tmp_path, "cc", 'for last; do :; done; echo built > "$last"')
+    put_program(tmp_path, "bad", "echo no such flag >&2; exit 1")
+    library = tmp_path / "out" / "libwristlead.so"
+    monkeypatch.setenv("CC", str(tmp_path / "cc"))
+    build.compile_core(library, is_quiet=True)
+    assert capfd.readouterr() == ("", "")
+    build.compile_core(library)
+    assert capfd.readouterr().out.startswith(f"{tmp_path}/cc -std=c99 ")
+    monkeypatch.setenv("CC", str(tmp_path / "bad"))
+    with pytest.raises(SystemExit, match="the core did not compile; the compiler's message is above"):
+        build.compile_core(library, is_quiet=True)
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"no such flag\n{tmp_path}/bad -std=c99 ")
+    assert library.read_text() == "built\n"
+
+
 def test_no_flag_ties_the_library_to_one_cpu(build: ModuleType) -> None:
     assert not [flag for flag in build.FLAGS if "native" in flag or "fast-math" in flag]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from device_sim.__main__ import ROOMS, main
+from device_sim.__main__ import BUG, ROOMS, main
 from tests.device_sim.conftest import ROOT, Command
 
 
@@ -132,6 +132,29 @@ def test_a_stdin_that_is_closed_is_one_line() -> None:
 
 def test_a_stdout_that_is_closed_is_no_error() -> None:
     assert in_a_shell("$0 --version >&-").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError("nobody said why"),
+        OSError(errno.EINVAL, "Invalid argument"),
+        ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"),
+        FileNotFoundError(errno.ENOENT, "No such file", str(ROOT / "device_sim/page/page.css")),
+        ValueError("a bug"),
+    ],
+)
+def test_a_bug_is_not_taken_for_what_the_system_refuses(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    def broken(self: Path) -> bool:
+        raise error
+
+    monkeypatch.setattr(Path, "is_dir", broken)
+    with pytest.raises(type(error)) as raised:
+        main(["show", "secret"])
+    assert raised.value.__notes__ == [BUG]
+    assert capsys.readouterr().err == ""
 
 
 def test_what_the_system_refuses_is_one_line(
