@@ -68,7 +68,12 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument("--allow-worse", metavar="REASON", help="write it down all the same, with the reason")
     group = parser.add_argument_group("reports")
     group.add_argument("--json", type=Path, metavar="FILE", help="everything")
-    group.add_argument("--smaller", type=Path, metavar="FILE", help="as customSmallerIsBetter")
+    group.add_argument(
+        "--smaller",
+        type=Path,
+        metavar="FILE",
+        help="the list that github-action-benchmark reads (customSmallerIsBetter)",
+    )
     group.add_argument("--junit", type=Path, metavar="FILE", help="a test case for every metric")
     return parser
 

@@ -114,13 +114,19 @@ def _parser() -> argparse.ArgumentParser:
     place = group.add_mutually_exclusive_group(required=True)
     place.add_argument("--board", metavar="B", help="see `wristlead mcu boards`, or TOML")
     place.add_argument("--here", action="store_true", help="this machine, by its clock; memory too")
-    group.add_argument("--clock", metavar="MHZ", help="another clock than the board's")
-    group.add_argument("--ring", type=int, metavar="N", help="samples (default: 256)")
-    group.add_argument("--cycles", choices=INTERRUPT_CYCLES, help="default: high")
+    group.add_argument("--clock", metavar="MHZ", help="core clock (default: the board's)")
+    group.add_argument(
+        "--ring", type=int, metavar="N", help="samples that wait for the core at most (default: 256)"
+    )
+    group.add_argument(
+        "--cycles", choices=INTERRUPT_CYCLES, help="end of the modelled interval (default: high)"
+    )
     group.add_argument("--battery", type=float, metavar="MAH", help="default: 225, a CR2032")
     group.add_argument("--compiler", choices=COMPILERS, help=f"default: {ZIG}")
     group = parser.add_argument_group("what it must keep")
-    group.add_argument("--deadline", type=float, default=DEADLINE_MS, metavar="MS", help="default: 1000")
+    group.add_argument(
+        "--deadline", type=float, default=DEADLINE_MS, metavar="MS", help="for every verdict (default: 1000)"
+    )
     group.add_argument("--budget", type=Path, metavar="FILE", help="TOML with a table [realtime]")
     source = parser.add_argument_group("source, one of")
     source.add_argument("--synthetic", action="store_true", help="the built-in generator")

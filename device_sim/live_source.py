@@ -6,22 +6,30 @@ from contextlib import ExitStack, contextmanager
 
 from device_sim import options
 from device_sim.contract.errors import ContractError
+from device_sim.link_meet import WAIT_S
 from device_sim.link_source import LinkSource
 from device_sim.live import Live, Paced
 from device_sim.pipeline import open_bundle
 from device_sim.runner import Backend
 from device_sim.text_file import TextStream
 
+WAIT = (
+    f"how long its HELLO is waited for (default: {WAIT_S:g}), "
+    "and a device that is silent or unplugged later (default: without end)"
+)
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """A bundle and a source, as `wristlead run` takes them."""
     parser.add_argument("bundle", nargs="?", metavar="BUNDLE", help="folder written by `wristlead export`")
-    parser.add_argument("--backend", choices=[backend.value for backend in Backend], help="default: core")
+    parser.add_argument(
+        "--backend", choices=[backend.value for backend in Backend], help="who runs it (default: core)"
+    )
     options.add_source_options(parser)
     parser.add_argument(
         "--once", action="store_true", help="a recording ends at its end, instead of beginning again"
     )
-    options.add_port_options(parser)
+    options.add_port_options(parser, wait=WAIT)
     options.add_file_options(parser)
     options.add_scene_options(parser)
 

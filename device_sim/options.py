@@ -30,6 +30,7 @@ FILE_BLOCK_SAMPLES = 16_384
 FILE_OPTIONS = ("units", "gain", "lead", "dtype", "rails")
 SCENE_OPTIONS = ("scene", "seed", "heart_rate", "noise", "fault")
 PORT_OPTIONS = ("baud", "wait", "unpaced")
+WAIT = f"how long a device may be silent or unplugged before the run ends (default: {WAIT_S:g})"
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -81,21 +82,16 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_port_options(parser: argparse.ArgumentParser) -> None:
+def add_port_options(parser: argparse.ArgumentParser, *, wait: str = WAIT) -> None:
     """How to listen to a device."""
     group = parser.add_argument_group("a device on a port")
     group.add_argument("--baud", type=baud, metavar="N", help=f"bits per second (default: {BAUD})")
-    group.add_argument(
-        "--wait",
-        type=float,
-        metavar="S",
-        help=f"how long a device may be silent or unplugged before the run ends (default: {WAIT_S:g})",
-    )
+    group.add_argument("--wait", type=float, metavar="S", help=wait)
     group.add_argument(
         "--unpaced",
         action="store_true",
         default=None,
-        help="do not hold its rate against the clock: lines of text from a recording",
+        help="do not check its rate against the clock: for lines of text that come from a recording",
     )
 
 
@@ -108,7 +104,11 @@ def add_scene_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--heart-rate", type=float, metavar="BPM", help="default: 70")
     group.add_argument(
-        "--noise", type=_noise, action="append", metavar="KIND=UV", help="white, mains, wander or emg; RMS"
+        "--noise",
+        type=_noise,
+        action="append",
+        metavar="KIND=UV",
+        help="white, mains, wander or emg noise of so many uV RMS; may be repeated",
     )
     group.add_argument(
         "--fault",

@@ -64,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("bundle", nargs="?", metavar="BUNDLE", help="folder written by `wristlead export`")
-    parser.add_argument("--backend", choices=[backend.value for backend in Backend], help="default: core")
+    parser.add_argument(
+        "--backend", choices=[backend.value for backend in Backend], help="who runs it (default: core)"
+    )
     parser.add_argument("--out", type=Path, metavar="F.html", help="default: the bundle's name, here")
     options.add_evidence_options(parser)
     options.add_source_options(parser)

@@ -76,7 +76,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, metavar="N", help="stop after N seconds (synthetic: 30)")
     parser.add_argument("--flat-out", action="store_true", help="as fast as the host reads")
     parser.add_argument("--text", action="store_true", help="one integer a line instead of frames")
-    parser.add_argument("--line", default="", metavar="KIND=SHARE,..", help="what a bad line does")
+    parser.add_argument(
+        "--line",
+        default="",
+        metavar="KIND=SHARE,..",
+        help="faults of the line, such as flip=1e-4,lose=0.01: see below",
+    )
     options.add_file_options(parser)
     options.add_scene_options(parser)
     return parser

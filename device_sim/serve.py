@@ -18,7 +18,8 @@ EPILOG = f"""\
 The page is at http://{LISTEN}/ unless --listen says otherwise; port 0 takes a free one. On another address
 than this machine's own it is guarded by a token, made anew at each start and part of the address that is
 printed. A reader too slow for the stream misses its oldest quarter seconds; the stream waits for nobody. A
-device that is unplugged is waited for, and the page says so. ctrl-C ends it."""
+device that is unplugged is waited for, as long as --wait says or without end, and the page says so. ctrl-C
+ends it."""
 
 
 def main(argv: Sequence[str]) -> int:

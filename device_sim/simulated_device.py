@@ -41,8 +41,10 @@ HOST_READS_S = 10.0
 EPILOG = f"""\
 PORT: {KINDS}.
 Without --once the recording begins again at its end, the index goes on, and host after host is served until
-ctrl-C. It answers QUERY for HELLO, STATUS, COLUMNS, TENSOR and LAYER, and with a BUNDLE
-sends VERDICT frames."""
+ctrl-C. It answers QUERY for HELLO, STATUS and COLUMNS, and with a BUNDLE sends VERDICT frames and can be
+verified: TENSOR, and on the BENCH what a host puts in (INPUT, SAMPLES) and asks for (STEP, LAYER, LOGITS);
+`wristlead verify BUNDLE --port PORT` does all of that. The frames are in docs/protocol.md.
+Exit code: 0 the recording ended (--once), 2 the request made no sense; ctrl-C ends it with 130."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -88,12 +90,21 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("bundle", nargs="?", metavar="BUNDLE", help="the network on board")
+    parser.add_argument(
+        "bundle",
+        nargs="?",
+        metavar="BUNDLE",
+        help="folder written by `wristlead export`: the network on board",
+    )
     parser.add_argument("--port", required=True, help="where it can be reached: see below")
     parser.add_argument("--baud", type=options.baud, metavar="N", help=f"of a serial port (default: {BAUD})")
-    parser.add_argument("--record", type=Path, help="what its electrodes see (default: the synthetic ECG)")
+    parser.add_argument(
+        "--record", type=Path, help="recording that its electrodes see (default: the synthetic ECG)"
+    )
     parser.add_argument("--seconds", type=float, metavar="N", help="of the synthetic ECG (default: 30)")
-    parser.add_argument("--once", action="store_true", help="END at the end of the recording")
+    parser.add_argument(
+        "--once", action="store_true", help="end with the recording (frame END) instead of beginning again"
+    )
     parser.add_argument("--flat-out", action="store_true", help="as fast as the host reads")
     parser.add_argument(
         "--tiny-text",

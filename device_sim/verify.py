@@ -67,14 +67,24 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("bundle", metavar="BUNDLE", help="what the device was flashed with")
+    parser.add_argument(
+        "bundle", metavar="BUNDLE", help="folder of the bundle or cascade it was flashed with"
+    )
     parser.add_argument("--port", required=True, help="a device: /dev/ttyACM0, a pty, socket://HOST:PORT")
     parser.add_argument("--baud", type=options.baud, metavar="N", help=f"bits per second (default: {BAUD})")
     parser.add_argument(
-        "--wait", type=float, default=WAIT_S, metavar="S", help=f"for its HELLO (default: {WAIT_S:g})"
+        "--wait",
+        type=float,
+        default=WAIT_S,
+        metavar="S",
+        help=f"how long its HELLO is waited for (default: {WAIT_S:g})",
     )
     parser.add_argument(
-        "--seconds", type=float, default=SECONDS, metavar="N", help=f"of ECG (default: {SECONDS}; 0: none)"
+        "--seconds",
+        type=float,
+        default=SECONDS,
+        metavar="N",
+        help=f"of ECG through its stream (default: {SECONDS}; 0: none)",
     )
     return parser
 

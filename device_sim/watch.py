@@ -36,7 +36,10 @@ LINE_WORDS = {
     Line.AWAY: "unplugged: waiting for it to come back",
     Line.ENDED: "ended",
 }
-EPILOG = "ctrl-C ends it. A device that is unplugged is waited for; a recording is played in real time."
+EPILOG = (
+    "ctrl-C ends it. A device that is unplugged is waited for, as long as --wait says or without end; "
+    "a recording is played in real time."
+)
 
 
 def main(argv: Sequence[str]) -> int:

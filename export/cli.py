@@ -34,7 +34,12 @@ def main(argv: Sequence[str]) -> int:
         type=Path,
         help="weights (.safetensors) of `wristlead train`; an int8 network (.tflite, QDQ .onnx); or a bundle",
     )
-    parser.add_argument("--calibration", type=Path, metavar="FILE", help="of `wristlead calibrate`")
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="FILE",
+        help="its ranges and thresholds, found by `wristlead calibrate`",
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="the bundle; with --list, where they go")
     parser.add_argument("--c", type=Path, metavar="DIR", help="also C99; must not exist yet")
     parser.add_argument("--list", type=Path, metavar="FILE", help=f"what ships (default: {LIST})")

@@ -1,4 +1,4 @@
-"""Every runtime on the same windows, against the twin in the runtime's own rounding: `wristlead parity`."""
+"""Every runtime on the same windows, against the twin in the runtime's own rounding."""
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence

@@ -20,7 +20,7 @@ def add_list(parser: argparse.ArgumentParser) -> None:
     """Options of every command that goes through the list."""
     parser.add_argument("name", nargs="*", help="bundles of the list (default: all)")
     parser.add_argument("--list", type=Path, default=LIST, metavar="FILE", help=f"default: {LIST}")
-    parser.add_argument("--stale", action="store_true", help="only where what is committed belongs to others")
+    parser.add_argument("--stale", action="store_true", help="only what is absent or of other weights")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--cache", type=Path, default=CACHE, help="finished jobs and arrays (default: .cache)"
     )
     workers = parser.add_mutually_exclusive_group()
-    workers.add_argument("--jobs", type=int, default=1, metavar="N", help="processes on this machine")
+    workers.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="processes on this machine (default: 1)"
+    )
     workers.add_argument("--cluster", metavar="ADDRESS", help="a Dask scheduler, such as tcp://host:8786")
 
 

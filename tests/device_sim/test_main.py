@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from device_sim.__main__ import BUG, ROOMS, main
+from device_sim.wire import Ask
 from tests.device_sim.conftest import ROOT, Command
 
 
@@ -67,6 +69,21 @@ def test_help_of_a_command_is_no_error(wristlead: Command) -> None:
     done = wristlead("run", "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert "--columns" in done.stdout
+
+
+def test_help_names_all_that_a_simulated_device_answers(wristlead: Command) -> None:
+    said = wristlead("simulate-device", "--help").stdout
+    assert all(ask.name in said for ask in Ask)
+
+
+@pytest.mark.parametrize(
+    ("command", "default"), [("run", "10"), ("serve", "without end"), ("watch", "without end")]
+)
+def test_help_says_how_long_an_unplugged_device_is_waited_for(
+    wristlead: Command, command: str, default: str
+) -> None:
+    said = " ".join(wristlead(command, "--help").stdout.split())
+    assert re.search(rf"--wait S how long [^-]*\(default: {default}\) --unpaced", said)
 
 
 def started(*arguments: str) -> "subprocess.Popen[bytes]":

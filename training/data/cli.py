@@ -9,16 +9,21 @@ from training.data.fetch import ORIGINS, fetch
 from training.options import OneLineParser, data_folder
 from training.progress import teller
 
+CHECK = "read every recording against its header and checksums"
+FETCH = "download a set from PhysioNet; what is whole already is left alone"
+
 
 def main(argv: Sequence[str]) -> int:
     """0: all that is there is whole; 1: something is broken; 2: the request made no sense."""
     parser = OneLineParser(prog="wristlead data", description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True, parser_class=OneLineParser)
-    checking = commands.add_parser("check", help="read every recording against its header and checksums")
-    checking.add_argument("folder", type=Path, nargs="?", help="the folder that holds the sets")
-    fetching = commands.add_parser("fetch", help="download a set from PhysioNet")
-    fetching.add_argument("set", choices=tuple(ORIGINS))
-    fetching.add_argument("--data", type=Path, help="the folder that holds the sets")
+    checking = commands.add_parser("check", help=CHECK, description=CHECK)
+    checking.add_argument(
+        "folder", type=Path, nargs="?", help="folder that holds the sets (default: WRISTLEAD_DATA)"
+    )
+    fetching = commands.add_parser("fetch", help=FETCH, description=FETCH)
+    fetching.add_argument("set", choices=tuple(ORIGINS), help="which")
+    fetching.add_argument("--data", type=Path, help="folder that holds the sets (default: WRISTLEAD_DATA)")
     fetching.add_argument("--url", help="another place that serves the same files")
     arguments = parser.parse_args(argv)
     if arguments.command == "check":

@@ -74,7 +74,12 @@ def main(argv: Sequence[str]) -> int:
         "--picture", type=Path, metavar="FILE", help="AUC against MAC of the folders' quality nets (.png)"
     )
     parser.add_argument("--protocol", choices=PROTOCOLS, help="which test side to open")
-    parser.add_argument("--openings", type=Path, default=RESULTS / OPENINGS, help="log of openings")
+    parser.add_argument(
+        "--openings",
+        type=Path,
+        default=RESULTS / OPENINGS,
+        help="log of openings (default: training/results/openings.jsonl)",
+    )
     add_options(parser)
     arguments = parser.parse_args(argv)
     if arguments.picture is not None:

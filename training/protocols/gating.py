@@ -124,7 +124,12 @@ def main(argv: Sequence[str]) -> int:
         "side", choices=tuple(RECORDS), help="DS1: where the gate was chosen; DS2: opened, logged"
     )
     parser.add_argument("--out", type=Path, default=RESULTS / "gating", help="folder for tables and picture")
-    parser.add_argument("--openings", type=Path, default=RESULTS / OPENINGS, help="log of openings")
+    parser.add_argument(
+        "--openings",
+        type=Path,
+        default=RESULTS / OPENINGS,
+        help="log of openings (default: training/results/openings.jsonl)",
+    )
     add_options(parser)
     arguments = parser.parse_args(argv)
     cascade = read_cascade(arguments.cascade)
