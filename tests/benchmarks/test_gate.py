@@ -1,6 +1,7 @@
 """The gate: what is worse or over fails with its name and numbers, what is better may be written down."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,16 +14,16 @@ from benchmarks import bundle_cost
 from benchmarks.bundle_cost import BundleCost
 from benchmarks.gate import figures_of
 from benchmarks.mcu.model import Layer, Run
-from benchmarks.mcu.targets import M4, Target
 from device_sim.__main__ import main
-from device_sim.contract.bundle import Bundle, write_bundle
+from device_sim.contract.bundle import Bundle, read_bundle, write_bundle
 from device_sim.contract.cascade import write_cascade
 from device_sim.contract.manifest import graph_sha256
 from device_sim.contract.metrics import Figure, Metrics
-from device_sim.contract.operators import Activation
+from device_sim.contract.operators import Activation, Conv2d
 from export import to_c
 from tests.benchmarks.nets import bundle_of, judged
 from tests.device_sim.bundles import cascade_of
+from tests.device_sim.conftest import ROOT
 from tests.golden.networks import Sketch
 
 BUDGET = """
@@ -242,42 +243,80 @@ def test_counts_of_other_tools_are_not_compared(
     assert "made with ziglang 1, here is 2" in capsys.readouterr().err
 
 
-def test_a_slower_kernel_and_an_added_weight_are_caught(
-    mcu_extra: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The real thing: sources, compiler, emulated core."""
-    measured: list[Target] = []
-    measure = bundle_cost.measure
-
-    def metered(bundle: Bundle, target: Target, compiler: str) -> BundleCost:
-        measured.append(target)
-        return measure(bundle, target, compiler=compiler)
-
-    monkeypatch.setattr(bundle_cost, "measure", metered)
+def kept(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> tuple[list[str], dict[str, int]]:
+    """The options of a gate that holds today's numbers, and these."""
     (tmp_path / "budget.toml").write_text("format = 1\n[limits.cortex-m4]\n")
-    for name, n_hidden in (("beat", 6), ("wider", 7)):
-        write_bundle(beat_bundle(n_hidden), tmp_path / name)
     base = tmp_path / "base.json"
     options = ["--budget", str(tmp_path / "budget.toml"), "--baseline", str(base)]
-    assert main(["gate", str(tmp_path / "beat"), *options, "--update"]) == 0
-    first = json.loads(base.read_text())["metrics"]
+    assert main(["gate", str(folder), *options, "--update"]) == 0
+    assert main(["gate", str(folder), *options]) == 0
+    capsys.readouterr()
+    return options, json.loads(base.read_text())["metrics"]
 
-    assert main(["gate", str(tmp_path / "wider"), *options]) == 1
-    assert "FAILED cortex-m4/flash_bytes" in capsys.readouterr().out
 
+IDLE = 29  # instructions a position: a hundredth of what net_encoder_3 takes for one
+
+
+def test_a_kernel_that_is_one_percent_slower_fails_by_its_name(
+    mcu_extra: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The real thing: sources, compiler, emulated core; idle instructions for each position of a map."""
+    folder = ROOT / "models/beat-tiny"
+    options, before = kept(folder, tmp_path, capsys)
     slow = tmp_path / "firmware"
     shutil.copytree(to_c.FIRMWARE, slow)
-    dense = slow / "src" / "dense.c"
-    added = "\n    for (volatile int32_t wait = 0; wait < 4; wait++)\n        ;\n\n    for (;; c = c + 2"
-    dense.write_text(dense.read_text().replace("\n    for (;; c = c + 2", added))
+    conv, line = slow / "src/conv.c", "        lay_out(x, n, op->x_zero, columns + 2 * (i & 1));\n"
+    assert conv.read_text().count(line) == 1
+    idle = f'        __asm volatile(".rept {IDLE}\\n nop\\n .endr");\n'
+    conv.write_text(conv.read_text().replace(line, idle + line))
     monkeypatch.setattr(to_c, "FIRMWARE", slow)
-    assert main(["gate", str(tmp_path / "beat"), *options]) == 1
+    assert main(["gate", str(folder), *options]) == 1
+    failed = set(re.findall(r"^FAILED (.+)$", capsys.readouterr().out, re.MULTILINE))
+    graph = read_bundle(folder).graph
+    added = 0
+    for k, one in enumerate(graph.operators):
+        name = f"cortex-m4/layer {k:02d} {one.name}"
+        if isinstance(one, Conv2d):
+            _, height, width, _ = graph.tensor(one.output).shape
+            added += IDLE * height * width
+            was, now = before[name], before[name] + IDLE * height * width
+            assert (
+                f"{name} (kernel conv2d, layer {one.name}): {now:,} instructions, "
+                f"baseline {was:,} instructions (+{100 * (now / was - 1):.2f} %)"
+            ) in failed
+    was = before["cortex-m4/instructions"]
+    assert any(f"(a window): {was + added:,} instructions, baseline {was:,} " in line for line in failed)
+    assert any("layer net_encoder_3" in line and "(+0.99 %)" in line for line in failed)
+    assert not any("kernel dense" in line for line in failed)
+
+
+def seen_through(n_taps: int) -> Bundle:
+    """A row of one channel seen through so many weights; everything else stays."""
+    s = Sketch("row", 5)
+    x = s.conv(s.input("shape", 1, 128, 2), 1, (1, 5), stride=(1, 4), activation=Activation.RELU)
+    left = (n_taps - 1) // 2
+    x = s.conv(x, 1, (1, n_taps), pads=(0, left, 0, n_taps - 1 - left))
+    return judged(bundle_of(s.graph(s.dense(s.reshape(x, 31), 1))))
+
+
+def test_an_added_weight_fails_the_flash(
+    mcu_extra: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, more = seen_through(7), seen_through(8)  # flash is programmed in words: the next three are free
+    weights = [sum(tensor.n_bytes for tensor in of.graph.constants) for of in (one, more)]
+    assert weights[1] == weights[0] + 1
+    for name, bundle in (("one", one), ("more", replace(more, name=one.name))):
+        write_bundle(bundle, tmp_path / name)
+    options, before = kept(tmp_path / "one", tmp_path, capsys)
+    assert main(["gate", str(tmp_path / "more"), *options]) == 1
     said = capsys.readouterr().out
-    layer = next(line for line in said.splitlines() if line.startswith("FAILED cortex-m4/layer 01"))
-    assert "kernel dense" in layer
-    assert f"baseline {first['cortex-m4/layer 01 op2']:,}" in layer
-    assert "FAILED cortex-m4/layer 00" not in said
-    assert measured == [M4] * 3
+    found = re.search(r"FAILED cortex-m4/flash_bytes: ([\d,]+) bytes, baseline ([\d,]+) bytes", said)
+    assert found
+    now, was = (int(number.replace(",", "")) for number in found.groups())
+    assert was == before["cortex-m4/flash_bytes"]
+    assert now == was + 4
 
 
 def test_a_cascade_is_held_network_by_network_and_as_a_whole(
