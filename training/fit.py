@@ -224,7 +224,9 @@ def _train_epoch(
             if augment is not None:
                 x_bct = augment(x_bct, generator)
             optimizer.zero_grad(set_to_none=True)
-            logits = net(x_bct)
+            with torch.autocast("cpu", torch.bfloat16, enabled=spec.has_bfloat16):
+                logits = net(x_bct)
+            logits = logits.float()
             loss = (window_losses(logits, labels, spec.label_smoothing) * weights).mean()
             total += float(loss.detach()) * len(chosen)
             answers.append(logits.detach())

@@ -54,9 +54,9 @@ class ResidualBlock(nn.Module):
 class CardiacNet(nn.Module):
     """One second of ECG to one logit: normal below zero, abnormal above (paper 001)."""
 
-    def __init__(self, padding: Padding = "zeros") -> None:
+    def __init__(self, padding: Padding = "zeros", n_channels: int = 1) -> None:
         super().__init__()
-        self.stem = RowConv(1, WIDTH, 1, bias=False)
+        self.stem = RowConv(n_channels, WIDTH, 1, bias=False)
         self.blocks = nn.ModuleList(ResidualBlock(padding) for _ in range(N_BLOCKS))
         width = WIDTH * self.lengths()[-1]
         self.head = nn.Sequential(nn.Linear(width, width), nn.Linear(width, 1))
@@ -143,6 +143,7 @@ class BeatTiny(nn.Module):
 NETS: Mapping[str, Callable[[], nn.Module]] = {
     "cardiacnet": CardiacNet,
     "cardiacnet_replicate": lambda: CardiacNet("replicate"),
+    "cardiacnet_beat": lambda: CardiacNet(n_channels=BeatTiny.N_CHANNELS),
     "beat_tiny": BeatTiny,
     **IMAGE_NETS,
     **PICTURE_NETS,

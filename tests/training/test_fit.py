@@ -30,6 +30,7 @@ SPEC = FitSpec(
     has_cosine=True,
     augment=AugmentSpec(gain_octaves=0.5, jitter=0.05, shift_samples=3),
 )
+N_STEPS = 6 * 7  # of a hundred windows
 ROOT = Path(__file__).parents[2]
 
 # Fits as `fitted` below does, but slowly, so that it can be killed between two epochs.
@@ -171,6 +172,18 @@ def test_a_weightless_window_teaches_nothing() -> None:
         held = windows(20, seed=2)
         states.append(fit(net, Examples(known.x_bct, labels, weights), held, spec, seed=0).state)
     assert same(*states)
+
+
+def test_products_of_half_the_bits_leave_weights_of_all() -> None:
+    known, held = windows(100, seed=1), windows(40, seed=2)
+    states = []
+    for has_bfloat16 in (False, True):
+        spec = replace(SPEC, has_bfloat16=has_bfloat16)
+        states.append(fit(make_net("cardiacnet", seed=0), known, held, spec, seed=0).state)
+    assert all(value.dtype == torch.float32 for value in states[1].values())
+    assert not same(*states)
+    for name, exact in states[0].items():
+        assert float((states[1][name] - exact).abs().max()) < 2 * SPEC.lr * N_STEPS  # Adam moves by lr a step
 
 
 def test_nothing_to_train_on_is_refused() -> None:

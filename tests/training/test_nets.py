@@ -31,6 +31,11 @@ def test_cardiacnet_multiplies_2159776_times() -> None:
     assert count_macs(make_net("cardiacnet", seed=0)) == 2_159_776
 
 
+def test_cardiacnet_centred_on_a_beat_has_a_second_channel_and_nothing_else() -> None:
+    assert count_parameters(make_net("cardiacnet_beat", seed=0)) == 67_169 + 32
+    assert make_net("cardiacnet_beat", seed=0)(torch.zeros(3, 2, 128)).shape == (3,)
+
+
 def test_the_folded_net_has_41409_parameters_and_says_the_same() -> None:
     net = make_net("cardiacnet", seed=3)
     assert isinstance(net, CardiacNet)
