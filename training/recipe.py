@@ -17,6 +17,7 @@ from training.windows import RULES
 
 StageBy = Literal["balanced_accuracy", "loss"]
 Stream = Literal["paper", "paper-first-column", "device"]
+LARGEST_SLACK = 0.01  # a border that costs more is another decision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +186,7 @@ class BeatRecipe:
     n_folds: int
     fusion_weight: float  # weight of F beats in training: neither here nor there
     early_weight: float  # weight of S beats in training: shaped like normal ones, they are rhythm's business
+    border_slack: float = 0.0  # balanced accuracy on folds that a border may cost where fewer beats lie
     train_records: tuple[str, ...] = DS1
     test_records: tuple[str, ...] = DS2
     fit: FitSpec
@@ -196,6 +198,8 @@ class BeatRecipe:
         for name, weight in (("fusion_weight", self.fusion_weight), ("early_weight", self.early_weight)):
             if not 0.0 <= weight <= 1.0:
                 raise ContractError(f"{name}: expected 0..1, got {weight}")
+        if not 0.0 <= self.border_slack <= LARGEST_SLACK:
+            raise ContractError(f"border_slack: expected 0..{LARGEST_SLACK}, got {self.border_slack}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

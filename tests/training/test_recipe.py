@@ -70,3 +70,11 @@ def test_blind_seconds_have_no_rhythm_to_adapt(tmp_path: Path) -> None:
     path.write_text(text.replace("[adapt]\n", "[adapt]\nown_rhythm_weight = 1.0\n", 1))
     with pytest.raises(ContractError, match="own_rhythm_weight: expected in P3-beat only"):
         read_recipe(path)
+
+
+def test_a_border_may_not_cost_more_than_a_point(tmp_path: Path) -> None:
+    text = (P1.parent / "p3-beat-cardiacnet.toml").read_text()
+    path = tmp_path / "recipe.toml"
+    path.write_text(text.replace("border_slack = 0.005", "border_slack = 0.02", 1))
+    with pytest.raises(ContractError, match=r"border_slack: expected 0\.\.0\.01, got 0\.02"):
+        read_recipe(path)

@@ -110,7 +110,8 @@ def train_strangers(
         for fold in folds
         for name in fold
     }
-    rule = choose_rule(cohort, trained.fold_logits, models)
+    slack = recipe.border_slack if isinstance(recipe, BeatRecipe) else 0.0
+    rule = choose_rule(cohort, trained.fold_logits, models, slack)
     rule = replace(rule, rhythm_model=cohort.rhythm_model(cohort.names))
     metrics = judge(
         recipe,
@@ -239,11 +240,13 @@ def choose_rule(
     cohort: Cohort,
     logits: Mapping[int, Mapping[str, Logits]],
     models: Mapping[str, RhythmModel | None],
+    slack: float = 0.0,
 ) -> VerdictRule:
     """Thresholds with the best gross figures on the folds, mean over seeds; temperature beside.
 
-    What is abnormal is chosen by balanced accuracy. Of the abnormal shapes, those named V are chosen by F1:
-    a threshold that misses no abnormal beat would name many aberrant S beats V.
+    What is abnormal is chosen by balanced accuracy, and within `slack` of the best by how few logits lie beside:
+    there a rounding changes what is said. Of the abnormal shapes, those named V are chosen by F1: a threshold
+    that misses no abnormal beat would name many aberrant S beats V.
     """
     said, truth = cohort.calibration(logits)
     base = VerdictRule(abnormal=0.0, temperature=fit_temperature(said, truth))
@@ -255,11 +258,20 @@ def choose_rule(
         scores = [total(list(scores_of(cohort, one, rule, models).values())) for one in logits.values()]
         return float(np.mean([figure(score) for score in scores]))
 
-    rule = max(rules, key=lambda rule: mean(lambda score: score.abnormal.balanced_accuracy, rule))
+    accuracy = {rule: mean(lambda score: score.abnormal.balanced_accuracy, rule) for rule in rules}
+    rule = max(rules, key=lambda rule: accuracy[rule])
+    if slack:
+        near = [one for one in rules if one.rhythm == rule.rhythm and accuracy[one] >= accuracy[rule] - slack]
+        rule = min(near, key=lambda one: share_beside(one, said))
     if not cohort.members:
         return rule
     named = [replace(rule, ventricular=float(step)) for step in VENTRICULAR_STEPS if step >= rule.abnormal]
     return max(named, key=lambda rule: mean(lambda score: score.v.f1, rule))
+
+
+def share_beside(rule: VerdictRule, said: Logits) -> float:
+    """Of the logits, those within a quarter of the temperature of what is abnormal."""
+    return float(np.mean(np.abs(said - rule.abnormal) < rule.temperature / 4))
 
 
 def scores_of(
