@@ -244,9 +244,9 @@ def choose_rule(
 ) -> VerdictRule:
     """Thresholds with the best gross figures on the folds, mean over seeds; temperature beside.
 
-    What is abnormal is chosen by balanced accuracy, and within `slack` of the best by how few logits lie beside:
-    there a rounding changes what is said. Of the abnormal shapes, those named V are chosen by F1: a threshold
-    that misses no abnormal beat would name many aberrant S beats V.
+    What is abnormal is chosen by balanced accuracy, and within `slack` of the best by how few logits lie
+    beside: there a rounding changes what is said. Of the abnormal shapes, those named V are chosen by F1: a
+    threshold that misses no abnormal beat would name many aberrant S beats V.
     """
     said, truth = cohort.calibration(logits)
     base = VerdictRule(abnormal=0.0, temperature=fit_temperature(said, truth))
