@@ -3,12 +3,14 @@
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
 import tarfile
 import venv
 import zipfile
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -152,19 +154,47 @@ def test_the_source_distribution_holds_the_core_and_no_clock(dist: Path) -> None
     assert {(member.uid, member.gid, member.mtime) for member in members} == {(0, 0, 315_532_800)}
 
 
-def test_the_wheel_alone_runs_a_bundle(dist: Path, tmp_path: Path, verdicts: str) -> None:
+@pytest.fixture(scope="module")
+def installed(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment that has this machine's wheel and what it needs."""
     machine = sysconfig.get_platform().removeprefix("linux-")
     if f"manylinux_2_17_{machine}" not in PLATFORMS:
         pytest.skip(f"no wheel for {machine}")
-    site, wristlead = bare_environment(tmp_path / "venv")
+    site, python = bare_environment(tmp_path_factory.mktemp("installed") / "venv")
     install = ["-m", "pip", "install", "-q", "--no-deps", "--no-index", "--no-compile", "--target", str(site)]
     subprocess.run([sys.executable, *install, str(wheel_of(dist, f"manylinux_2_17_{machine}"))], check=True)
-    command = [str(wristlead), "-m", "device_sim", *map(str, RUN)]
+    return python
+
+
+def says(python: Path, *arguments: object, emulator: Sequence[str] = ()) -> str:
+    command = [*emulator, str(python), *map(str, arguments)]
     environment = {"PATH": os.environ["PATH"]}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        command, cwd=python.parent, env=environment, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == verdicts
-    assert len(done.stdout.splitlines()) == 8
+    return done.stdout
+
+
+def test_the_wheel_alone_runs_a_bundle(installed: Path, verdicts: str) -> None:
+    assert says(installed, "-m", "device_sim", *RUN) == verdicts
+    assert len(verdicts.splitlines()) == 8
+
+
+# The second ones have AVX2 and nothing newer.
+@pytest.mark.parametrize(("cpu", "steps"), [("Nehalem", 0), ("Haswell", 1)])
+def test_the_wheel_says_the_same_on_an_older_processor(
+    installed: Path, cpu: str, steps: int, verdicts: str
+) -> None:
+    if "x86_64" not in sysconfig.get_platform():
+        pytest.skip("processors of x86-64, on another machine")
+    emulator = shutil.which("qemu-x86_64") or shutil.which("qemu-x86_64-static")
+    if emulator is None:
+        pytest.skip("no qemu-x86_64 on this machine: `apt install qemu-user`")
+    older = (emulator, "-cpu", cpu)
+    look = "import ctypes; from device_sim.binding import core; print(ctypes.c_int.in_dll(core(), 'wl_x86').value)"
+    assert int(says(installed, "-c", look, emulator=older)) == steps
+    assert says(installed, "-m", "device_sim", *RUN, emulator=older) == verdicts
 
 
 def bare_environment(folder: Path) -> tuple[Path, Path]:

@@ -139,6 +139,12 @@ void wl_conv2d(const struct wl_op *op, int8_t *arena)
 {
     int8_t *out = arena + op->out;
 
+#ifdef WL_X86
+    if (wl_conv2d_fits_avx2(op)) {
+        wl_conv2d_avx2(op, arena);
+        return;
+    }
+#endif
 #ifdef WL_WIDE
     if (op->kernel_h * op->kernel_w * op->in_c <= WL_WIDE_CODES) {
         wl_conv2d_wide(op, arena);
@@ -240,6 +246,12 @@ void wl_depthwise_conv2d(const struct wl_op *op, int8_t *arena)
     int8_t *out = arena + op->out;
     struct wl_scaling scaling = wl_scaling_of(op);
 
+#ifdef WL_X86
+    if (wl_depthwise_fits_avx2(op)) {
+        wl_depthwise_avx2(op, arena);
+        return;
+    }
+#endif
 #ifdef WL_WIDE
     if (op->out_c == op->in_c && op->out_c <= WL_WIDE_CODES) {
         wl_depthwise_wide(op, arena);

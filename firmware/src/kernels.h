@@ -19,6 +19,16 @@ void wl_conv2d_wide(const struct wl_op *op, int8_t *arena);
 void wl_depthwise_wide(const struct wl_op *op, int8_t *arena);
 #endif
 
+#ifdef WL_X86
+/* conv_avx2.c; which of its steps this machine runs is found out when the core is loaded, and a test may say less */
+enum wl_x86 { WL_X86_ANY = 0, WL_X86_AVX2, WL_X86_VNNI };
+extern enum wl_x86 wl_x86;
+int wl_conv2d_fits_avx2(const struct wl_op *op);
+void wl_conv2d_avx2(const struct wl_op *op, int8_t *arena);
+int wl_depthwise_fits_avx2(const struct wl_op *op);
+void wl_depthwise_avx2(const struct wl_op *op, int8_t *arena);
+#endif
+
 /* dense.c */
 void wl_dense(const struct wl_op *op, int8_t *arena);
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "draw.h"
 #include "vector.h"
 #include "wl.h"
 #include "wl_requant.h"
@@ -163,17 +164,6 @@ static void requant_extremes(void)
     CHECK_EQUAL("half away from zero", 2, wl_requant(6, 1 << 30, -1));
     CHECK_EQUAL("rounded twice", 1, wl_requant(1, 1 << 30, -1));
     CHECK_EQUAL("raised first", 96, wl_requant(6, 1 << 30, 5));
-}
-
-static uint32_t noise = 2463534242u;
-
-/** A number low..high (a xorshift of 32 bits). */
-static int32_t draw(int32_t low, int32_t high)
-{
-    noise ^= noise << 13;
-    noise ^= noise >> 17;
-    noise ^= noise << 5;
-    return low + (int32_t)(noise % (uint32_t)(high - low + 1));
 }
 
 #define LENGTH 6            /* of any dimension; a few are one too long or too short */
