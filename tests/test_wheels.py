@@ -192,7 +192,7 @@ def test_the_wheel_says_the_same_on_an_older_processor(
     if emulator is None:
         pytest.skip("no qemu-x86_64 on this machine: `apt install qemu-user`")
     older = (emulator, "-cpu", cpu)
-    look = "import ctypes; from device_sim.binding import core; print(ctypes.c_int.in_dll(core(), 'wl_x86').value)"
+    look = "import ctypes, device_sim.binding as it; print(ctypes.c_int.in_dll(it.core(), 'wl_x86').value)"
     assert int(says(installed, "-c", look, emulator=older)) == steps
     assert says(installed, "-m", "device_sim", *RUN, emulator=older) == verdicts
 

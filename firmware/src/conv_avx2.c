@@ -10,7 +10,8 @@
 
 #include <immintrin.h>
 
-#define ABREAST 4           /* positions: with two registers each, as many sums as registers hold */
+#define ABREAST 8           /* positions: their sums take as long to come as the next ones to begin */
+#define HALF (CHANNELS / 2) /* of a block: eight sums of 32 bits fill a register */
 #define CHANNELS 16         /* of a block */
 #define QUAD 4              /* codes that meet in one lane of 32 bits */
 #define MAP_BYTES 24576     /* of what the windows see */
@@ -18,7 +19,7 @@
 #define MOST_TAPS 49        /* of a depthwise kernel */
 
 #define AVX2 __attribute__((target("avx2")))
-#define VNNI __attribute__((target("avx2,avx512vl,avx512vnni")))
+#define VNNI __attribute__((target("avx512f,avx512vnni")))
 
 enum wl_x86 wl_x86;
 
@@ -45,7 +46,7 @@ __attribute__((constructor)) static void look(void)
     if ((kept & 6) != 6 || !(b >> 5 & 1))
         return;
     wl_x86 = WL_X86_AVX2;
-    if ((kept & 0xE6) == 0xE6 && (b >> 16 & b >> 31 & c >> 11 & 1)) /* AVX-512 F, VL, VNNI */
+    if ((kept & 0xE6) == 0xE6 && (b >> 16 & c >> 11 & 1)) /* AVX-512 F, VNNI */
         wl_x86 = WL_X86_VNNI;
 }
 
@@ -85,26 +86,31 @@ AVX2 static void lay_out(const struct wl_op *op, const int8_t *x, uint8_t *map)
 
 /** What makes codes of the sums of eight channels. */
 struct scale {
-    __m256i bias, by, by_odd, raise, right, is_right, half;
+    __m256i by, by_odd, raise, right, is_right, half;
 };
 
-/** weights: their sums. */
-AVX2 static void set_scale(const struct wl_op *op, int32_t c, __m256i weights, struct scale *scale)
+AVX2 static void set_scale(const struct wl_op *op, int32_t c, struct scale *scale)
 {
-    const __m256i none = _mm256_setzero_si256();
+    const __m256i none = _mm256_setzero_si256(), one = _mm256_set1_epi32(1);
     __m256i shift = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(op->by_shift + c)));
-    __m256i off = _mm256_mullo_epi32(weights, _mm256_set1_epi32(op->x_zero + 128));
 
-    scale->bias = _mm256_sub_epi32(_mm256_loadu_si256((const __m256i *)(op->bias + c)), off);
     scale->by = _mm256_loadu_si256((const __m256i *)(op->by_q31 + c));
     scale->by_odd = _mm256_srli_epi64(scale->by, 32);
     scale->raise = _mm256_max_epi32(shift, none);
     scale->right = _mm256_max_epi32(_mm256_sub_epi32(none, shift), none);
     scale->is_right = _mm256_cmpgt_epi32(none, shift);
-    scale->half = _mm256_sllv_epi32(_mm256_set1_epi32(1), _mm256_sub_epi32(scale->right, _mm256_set1_epi32(1)));
+    scale->half = _mm256_sllv_epi32(one, _mm256_sub_epi32(scale->right, one)); /* a shift by -1 leaves nothing */
 }
 
-/** wl_requant of eight sums; where nothing is shifted right, half is 0: a shift by -1 leaves nothing. */
+/** The bias of eight channels, less what x + 128 adds: x_zero + 128 times the sums of their weights. */
+AVX2 static __m256i bias_of(const struct wl_op *op, int32_t c, __m256i weights)
+{
+    __m256i bias = _mm256_loadu_si256((const __m256i *)(op->bias + c));
+
+    return _mm256_sub_epi32(bias, _mm256_mullo_epi32(weights, _mm256_set1_epi32(op->x_zero + 128)));
+}
+
+/** wl_requant of eight sums. */
 AVX2 static inline __m256i requant(__m256i v, const struct scale *scale)
 {
     const __m256i half_q31 = _mm256_set1_epi64x((int64_t)1 << 30);
@@ -117,21 +123,21 @@ AVX2 static inline __m256i requant(__m256i v, const struct scale *scale)
     return _mm256_srav_epi32(_mm256_add_epi32(_mm256_add_epi32(high, sign), scale->half), scale->right);
 }
 
-/** Sixteen sums become codes: wl_activate. */
-AVX2 static inline void put_codes(const struct wl_op *op, const struct scale *scale, __m256i a, __m256i b, int8_t *out)
+/** Sixteen sums become codes: what is cut to 16 bits before the zero point is added is cut to 8 behind it. */
+AVX2 static inline void put_codes(const struct wl_op *op, const struct scale *scale, const __m256i sums[2],
+                                  int8_t *out)
 {
-    const __m256i zero = _mm256_set1_epi32(op->out_zero);
-    const __m256i low = _mm256_set1_epi32(op->low - op->out_zero), high = _mm256_set1_epi32(op->high - op->out_zero);
-    __m256i of_a = _mm256_add_epi32(_mm256_max_epi32(_mm256_min_epi32(requant(a, scale), high), low), zero);
-    __m256i of_b = _mm256_add_epi32(_mm256_max_epi32(_mm256_min_epi32(requant(b, scale + 1), high), low), zero);
-    __m256i both = _mm256_permute4x64_epi64(_mm256_packs_epi32(of_a, of_b), 0xD8);
+    __m256i mixed = _mm256_packs_epi32(requant(sums[0], scale), requant(sums[1], scale + 1));
+    __m256i v = _mm256_adds_epi16(_mm256_permute4x64_epi64(mixed, 0xD8), _mm256_set1_epi16(op->out_zero));
+    __m128i codes = _mm_packs_epi16(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
 
-    _mm_storeu_si128((__m128i *)out,
-                     _mm_packs_epi16(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1)));
+    codes = _mm_max_epi8(_mm_min_epi8(codes, _mm_set1_epi8((int8_t)op->high)), _mm_set1_epi8((int8_t)op->low));
+    _mm_storeu_si128((__m128i *)out, codes);
 }
 
 /* A kernel over the map: rows of quads that lie a map's row apart. */
 struct kernel {
+    __m256i bias[2];
     const int8_t *weights;  /* quad by quad, those of the block's channels side by side */
     int32_t n_rows, row;    /* codes of one of its rows */
     int32_t pitch;          /* of the map */
@@ -173,39 +179,40 @@ AVX2 static __m256i sums_of(const int8_t *packed, int32_t n)
 }
 
 /**
- * Sums of products: four positions by sixteen channels
+ * Sums of products: eight positions by sixteen channels
  *
  * x + 128 <= 255, |w| <= 128, at most 32,768 of them (wl_graph_check): below 2^30 before the bias,
  * and no pair of products is added in less than 32 bits.
  */
-typedef void dots(const struct kernel *kernel, const struct scale *scale, const uint8_t *const x[ABREAST],
-                  __m256i sums[ABREAST][2]);
+typedef void dots(const struct kernel *kernel, const uint8_t *const x[ABREAST], __m256i sums[ABREAST][2]);
 
-AVX2 static inline __m256i quad_at(const uint8_t *x)
+AVX2 static inline int32_t quad_at(const uint8_t *x)
 {
     int32_t quad;
 
     memcpy(&quad, x, sizeof quad);
-    return _mm256_set1_epi32(quad);
+    return quad;
 }
 
-AVX2 static void dots_avx2(const struct kernel *kernel, const struct scale *scale, const uint8_t *const x[ABREAST],
-                           __m256i sums[ABREAST][2])
+/** Half of the positions: as many sums as there are registers. */
+AVX2 static inline void half_of_dots(const struct kernel *kernel, const uint8_t *const x[ABREAST / 2],
+                                     __m256i sums[ABREAST / 2][2])
 {
     const __m256i low_byte = _mm256_set1_epi16(255);
     const int8_t *w = kernel->weights;
-    __m256i sum[ABREAST][2];
+    __m256i sum[ABREAST / 2][2];
 
-    for (int k = 0; k < ABREAST; k++)
-        sum[k][0] = scale[0].bias, sum[k][1] = scale[1].bias;
+    for (int k = 0; k < ABREAST / 2; k++)
+        sum[k][0] = kernel->bias[0], sum[k][1] = kernel->bias[1];
     for (int32_t i = 0; i < kernel->n_rows; i++)
         for (int32_t at = i * kernel->pitch, end = at + kernel->row; at < end; at += QUAD, w += QUAD * CHANNELS) {
             __m256i w_a = _mm256_loadu_si256((const __m256i *)w), w_b = _mm256_loadu_si256((const __m256i *)w + 1);
             __m256i even_a = _mm256_srai_epi16(_mm256_slli_epi16(w_a, 8), 8), odd_a = _mm256_srai_epi16(w_a, 8);
             __m256i even_b = _mm256_srai_epi16(_mm256_slli_epi16(w_b, 8), 8), odd_b = _mm256_srai_epi16(w_b, 8);
 
-            for (int k = 0; k < ABREAST; k++) {
-                __m256i v = quad_at(x[k] + at), even = _mm256_and_si256(v, low_byte), odd = _mm256_srli_epi16(v, 8);
+            for (int k = 0; k < ABREAST / 2; k++) {
+                __m256i v = _mm256_set1_epi32(quad_at(x[k] + at));
+                __m256i even = _mm256_and_si256(v, low_byte), odd = _mm256_srli_epi16(v, 8);
 
                 sum[k][0] = _mm256_add_epi32(sum[k][0], _mm256_madd_epi16(even, even_a));
                 sum[k][1] = _mm256_add_epi32(sum[k][1], _mm256_madd_epi16(even, even_b));
@@ -216,27 +223,31 @@ AVX2 static void dots_avx2(const struct kernel *kernel, const struct scale *scal
     memcpy(sums, sum, sizeof sum);
 }
 
-VNNI static void dots_vnni(const struct kernel *kernel, const struct scale *scale, const uint8_t *const x[ABREAST],
-                           __m256i sums[ABREAST][2])
+AVX2 static void dots_avx2(const struct kernel *kernel, const uint8_t *const x[ABREAST], __m256i sums[ABREAST][2])
 {
-    const int8_t *w = kernel->weights;
-    __m256i sum[ABREAST][2];
-
-    for (int k = 0; k < ABREAST; k++)
-        sum[k][0] = scale[0].bias, sum[k][1] = scale[1].bias;
-    for (int32_t i = 0; i < kernel->n_rows; i++)
-        for (int32_t at = i * kernel->pitch, end = at + kernel->row; at < end; at += QUAD, w += QUAD * CHANNELS) {
-            __m256i w_a = _mm256_loadu_si256((const __m256i *)w), w_b = _mm256_loadu_si256((const __m256i *)w + 1);
-
-            for (int k = 0; k < ABREAST; k++) {
-                sum[k][0] = _mm256_dpbusd_epi32(sum[k][0], quad_at(x[k] + at), w_a);
-                sum[k][1] = _mm256_dpbusd_epi32(sum[k][1], quad_at(x[k] + at), w_b);
-            }
-        }
-    memcpy(sums, sum, sizeof sum);
+    half_of_dots(kernel, x, sums);
+    half_of_dots(kernel, x + ABREAST / 2, sums + ABREAST / 2);
 }
 
-/** A block of channels at every position, four at a time; the last of them again where they are no multiple. */
+VNNI static void dots_vnni(const struct kernel *kernel, const uint8_t *const x[ABREAST], __m256i sums[ABREAST][2])
+{
+    const int8_t *w = kernel->weights;
+    __m512i sum[ABREAST];
+
+    for (int k = 0; k < ABREAST; k++)
+        sum[k] = _mm512_loadu_si512(kernel->bias);
+    for (int32_t i = 0; i < kernel->n_rows; i++)
+        for (int32_t at = i * kernel->pitch, end = at + kernel->row; at < end; at += QUAD, w += QUAD * CHANNELS) {
+            __m512i of = _mm512_loadu_si512(w);
+
+            for (int k = 0; k < ABREAST; k++)
+                sum[k] = _mm512_dpbusd_epi32(sum[k], _mm512_set1_epi32(quad_at(x[k] + at)), of);
+        }
+    for (int k = 0; k < ABREAST; k++)
+        _mm512_storeu_si512(sums[k], sum[k]);
+}
+
+/** A block of channels at every position, eight at a time; the last of them again where they are no multiple. */
 AVX2 static void conv_block(const struct wl_op *op, const struct kernel *kernel, const struct scale *scale,
                             const uint8_t *map, int8_t *out)
 {
@@ -255,9 +266,9 @@ AVX2 static void conv_block(const struct wl_op *op, const struct kernel *kernel,
                 ox = ox < op->out_w ? ox : 0;
             }
         }
-        dot(kernel, scale, x, sums);
+        dot(kernel, x, sums);
         for (int32_t k = 0; k < ABREAST; k++)
-            put_codes(op, scale, sums[k][0], sums[k][1], out + least(p + k, n_positions - 1) * op->out_c);
+            put_codes(op, scale, sums[k], out + least(p + k, n_positions - 1) * op->out_c);
     }
 }
 
@@ -279,12 +290,14 @@ AVX2 void wl_conv2d_avx2(const struct wl_op *op, int8_t *arena)
         row *= n_rows, n_rows = 1;
     lay_out(op, arena + op->x, map);
     for (int32_t c = 0;; c = least(c + CHANNELS, last)) {
-        struct kernel kernel = {weights, n_rows, row, map_row(op)};
+        struct kernel kernel = {.weights = weights, .n_rows = n_rows, .row = row, .pitch = map_row(op)};
         struct scale scale[2];
 
         pack(op, c, n_rows, row, weights);
-        for (int32_t k = 0; k < 2; k++)
-            set_scale(op, c + 8 * k, sums_of(weights + 8 * QUAD * k, n_rows * n_quads(row)), &scale[k]);
+        for (int32_t k = 0; k < 2; k++) {
+            kernel.bias[k] = bias_of(op, c + HALF * k, sums_of(weights + HALF * QUAD * k, n_rows * n_quads(row)));
+            set_scale(op, c + HALF * k, &scale[k]);
+        }
         conv_block(op, &kernel, scale, map, arena + op->out + c);
         if (c == last)
             break;
@@ -293,14 +306,15 @@ AVX2 void wl_conv2d_avx2(const struct wl_op *op, int8_t *arena)
 
 /* Depthwise: a lane is a channel, so its weight stands in the lower half of one, with a zero above. */
 struct taps {
-    __m256i weights[MOST_TAPS][2];
+    __m256i weights[MOST_TAPS][2], bias[2];
     int32_t at[MOST_TAPS];  /* on the map, from the window's first code */
     int32_t n;
 };
 
-AVX2 static void set_taps(const struct wl_op *op, int32_t c, struct taps *taps, int32_t *sums)
+AVX2 static void set_taps(const struct wl_op *op, int32_t c, struct taps *taps)
 {
-    memset(sums, 0, CHANNELS * sizeof sums[0]);
+    int32_t sums[CHANNELS] = {0};
+
     taps->n = op->kernel_h * op->kernel_w;
     for (int32_t t = 0; t < taps->n; t++) {
         int32_t wide[CHANNELS];
@@ -313,6 +327,8 @@ AVX2 static void set_taps(const struct wl_op *op, int32_t c, struct taps *taps, 
         memcpy(taps->weights[t], wide, sizeof wide);
         taps->at[t] = t / op->kernel_w * map_row(op) + t % op->kernel_w * op->in_c;
     }
+    for (int32_t k = 0; k < 2; k++)
+        taps->bias[k] = bias_of(op, c + HALF * k, _mm256_loadu_si256((const __m256i *)sums + k));
 }
 
 AVX2 static inline __m256i eight_at(const uint8_t *x)
@@ -328,15 +344,15 @@ AVX2 static void depthwise_block(const struct wl_op *op, const struct taps *taps
     for (int32_t oy = 0; oy < op->out_h; oy++)
         for (int32_t ox = 0; ox < op->out_w; ox++, out += op->out_c) {
             const uint8_t *x = map + oy * op->stride_h * row + ox * op->stride_w * op->in_c;
-            __m256i a = scale[0].bias, b = scale[1].bias;
+            __m256i sums[2] = {taps->bias[0], taps->bias[1]};
 
             for (int32_t t = 0; t < taps->n; t++) {
                 const uint8_t *of = x + taps->at[t];
 
-                a = _mm256_add_epi32(a, _mm256_madd_epi16(eight_at(of), taps->weights[t][0]));
-                b = _mm256_add_epi32(b, _mm256_madd_epi16(eight_at(of + CHANNELS / 2), taps->weights[t][1]));
+                sums[0] = _mm256_add_epi32(sums[0], _mm256_madd_epi16(eight_at(of), taps->weights[t][0]));
+                sums[1] = _mm256_add_epi32(sums[1], _mm256_madd_epi16(eight_at(of + HALF), taps->weights[t][1]));
             }
-            put_codes(op, scale, a, b, out);
+            put_codes(op, scale, sums, out);
         }
 }
 
@@ -348,7 +364,7 @@ int wl_depthwise_fits_avx2(const struct wl_op *op)
 
 AVX2 void wl_depthwise_avx2(const struct wl_op *op, int8_t *arena)
 {
-    int32_t last = op->out_c - CHANNELS, sums[CHANNELS];
+    int32_t last = op->out_c - CHANNELS;
     uint8_t map[MAP_BYTES];
 
     lay_out(op, arena + op->x, map);
@@ -356,9 +372,9 @@ AVX2 void wl_depthwise_avx2(const struct wl_op *op, int8_t *arena)
         struct taps taps;
         struct scale scale[2];
 
-        set_taps(op, c, &taps, sums);
+        set_taps(op, c, &taps);
         for (int32_t k = 0; k < 2; k++)
-            set_scale(op, c + 8 * k, _mm256_loadu_si256((const __m256i *)sums + k), &scale[k]);
+            set_scale(op, c + HALF * k, &scale[k]);
         depthwise_block(op, &taps, scale, map + c, arena + op->out + c);
         if (c == last)
             break;
