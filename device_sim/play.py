@@ -1,5 +1,6 @@
 """One source through the front end and a bundle, from its first sample to its last."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -42,7 +43,7 @@ def play(
     files: VerdictFiles | None = None,
     on_chunk: Callable[[Chunk], None] = lambda chunk: None,
     meter: Meter | None = None,
-    on_stride: Callable[[Stride, int], None] = lambda stride, delay_us: None,
+    on_stride: Callable[[Stride, int], None] | None = None,
 ) -> Played:
     """Verdicts as lines to `write`; on_stride is told each second and the resampler's delay.
 
@@ -70,10 +71,16 @@ def play(
     if opened is not None:
         judging = Inside(inside) if inside else opened.pipeline(delay_us=replay.delay_us)
         lines = VerdictLines(opened, judging, write=write, keep=keep.samples, files=files, meter=meter)
-    for stride in strides(_judged(replay, lines, keep), replay.delay_us):
-        on_stride(stride, replay.delay_us)
-        if keep.columns or keep.samples:
-            trace.add_stride(stride)
+    delay_us, is_kept = replay.delay_us, keep.columns or keep.samples
+    judged = _judged(replay, lines, keep)
+    if on_stride is None and not is_kept:
+        deque(judged, maxlen=0)  # nobody looks at seconds
+    else:
+        for stride in strides(judged, delay_us):
+            if on_stride is not None:
+                on_stride(stride, delay_us)
+            if is_kept:
+                trace.add_stride(stride)
     return Played(trace=trace, report=replay.report(), lines=lines)
 
 

@@ -14,6 +14,7 @@ from device_sim.sources import Chunk, Gap, Samples, Source, split
 COLUMN_US = HOP_SAMPLES * 1_000_000 // STREAM_HZ
 STRIDE_COLUMNS = STREAM_HZ // HOP_SAMPLES  # one second: how often a verdict is due
 PERCENTILES = (5, 50, 95)
+CODES = 256  # int8
 # Rows that belong together, by what they show; frequencies of the wavelets in Hz.
 BANDS: dict[str, tuple[int, ...]] = {
     "hf": (31,),
@@ -100,7 +101,7 @@ class Replay:
         self._n_samples = self._n_gaps = self._n_gap_samples = self._n_estimated_gaps = 0
         self._n_columns = self._n_beats = 0
         self._flag_columns = dict.fromkeys(flag_counts(np.empty(0, np.uint8)), 0)
-        self._histogram = np.zeros((ROWS, 256), dtype=np.int64)
+        self._histogram = np.zeros((ROWS, CODES), dtype=np.int64)
         self._last_count: int | None = None
         self._elapsed_s = 0.0
 
@@ -198,7 +199,8 @@ class Replay:
         self._n_beats += int(columns.beat_uv_i16.size)
         for name, n in flag_counts(columns.flags_u8).items():
             self._flag_columns[name] += n
-        np.add.at(self._histogram, (np.arange(ROWS), columns.codes_ts_i8.astype(np.int64) + 128), 1)
+        cells = columns.codes_ts_i8.astype(np.int64) + (np.arange(ROWS) * CODES + CODES // 2)
+        self._histogram += np.bincount(cells.ravel(), minlength=ROWS * CODES).reshape(ROWS, CODES)
         return columns
 
     def _percentiles(self, rows: tuple[int, ...]) -> tuple[float, ...]:

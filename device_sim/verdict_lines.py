@@ -110,21 +110,25 @@ class VerdictLines:
         return f"network {mean_us:,.0f} us a window, {most_us:,.0f} us at most; "
 
     def _take(self, verdicts: list[Verdict]) -> None:
-        for verdict in verdicts:
+        if verdicts:
             with _whole():
-                self._counts[verdict.bundle_digest, verdict.label] += 1
-                self._write(json.dumps(verdict.to_json()))
-                if self._files is not None:
-                    self._files.take(verdict)
+                self._say(verdicts)
         if self._keep:
             self._kept += verdicts
         if self._meter is not None:
             self._meter.said(verdicts)
 
+    def _say(self, verdicts: list[Verdict]) -> None:
+        self._write("\n".join(json.dumps(verdict.to_json()) for verdict in verdicts))
+        for verdict in verdicts:
+            self._counts[verdict.bundle_digest, verdict.label] += 1
+            if self._files is not None:
+                self._files.take(verdict)
+
 
 @contextmanager
 def _whole() -> Iterator[None]:
-    """A ctrl-C waits: what was said stands in the line and in the files, or in neither."""
+    """A ctrl-C waits: what was said at a time stands in the lines and in the files, or in neither."""
     if threading.current_thread() is not threading.main_thread():  # signals are not for it
         yield
         return

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ WEIGHTS = "weights.bin"
 TAKEN = (MANIFEST, WEIGHTS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Bundle:
     """A network, what it is fed, what its outputs mean, and where it comes from."""
 
@@ -89,7 +90,7 @@ class Bundle:
                 f"got {metrics.graph_sha256[:12]}..; these figures belong to another network"
             )
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Of everything: the same bytes on any machine."""
         return digest_of(_manifest(self)[0])
