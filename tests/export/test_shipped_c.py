@@ -63,7 +63,14 @@ def check_said(said: str, name: str) -> None:
 
 
 def test_what_ships_is_tried() -> None:
-    assert SHIPPED == ["beat-tiny", "cascade", "quality-light", "quality-paper", "quality-tiny"]
+    assert SHIPPED == [
+        "beat-cardiacnet",
+        "beat-tiny",
+        "cascade",
+        "quality-light",
+        "quality-paper",
+        "quality-tiny",
+    ]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
