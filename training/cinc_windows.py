@@ -36,22 +36,26 @@ class CincColumns:
     def windows(self) -> "CincWindows":
         return cut(self.codes_ts_i8, self.lengths, self.names, self.labels)
 
-    def lessons(self, chosen: NDArray[np.bool_]) -> QualitySet:
-        """A window every second of the chosen recordings, as clean as its recording is said to be."""
-        offsets = np.concatenate([[0], np.cumsum(self.lengths)[:-1]])
-        found = [
-            (np.arange(0, self.lengths[index] - COLUMNS + 1, STRIDE) + offsets[index], self.labels[index])
-            for index in np.flatnonzero(chosen)
-        ]
-        names = " ".join(np.array(self.names)[chosen])
+    def lessons(self) -> QualitySet:
+        """A window every second of each recording, as clean as its recording is said to be."""
+        offsets = self._offsets()
+        found = [offset + beginnings(length) for offset, length in zip(offsets, self.lengths, strict=True)]
+        is_clean = np.array([label != "noise" for label in self.labels], np.float32)
         return QualitySet(
             codes_ts_i8=self.codes_ts_i8,
-            starts=np.concatenate([starts for starts, _label in found]),
-            clean=np.concatenate(
-                [np.full(len(starts), label != "noise", np.float32) for starts, label in found]
-            ),
-            digest=sha256(self.codes_ts_i8.tobytes() + names.encode()).hexdigest(),
+            starts=np.concatenate(found),
+            clean=np.repeat(is_clean, [len(starts) for starts in found]),
+            digest=sha256(self.codes_ts_i8.tobytes() + " ".join(self.names).encode()).hexdigest(),
         )
+
+    def recordings_at(self, starts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Which recording each of these columns belongs to."""
+        found: NDArray[np.int64] = np.searchsorted(self._offsets(), starts, side="right") - 1
+        return found
+
+    def _offsets(self) -> NDArray[np.int64]:
+        offsets: NDArray[np.int64] = np.concatenate([[0], np.cumsum(self.lengths)[:-1]])
+        return offsets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +119,12 @@ def join(sides: Sequence[CincColumns]) -> CincColumns:
         names=tuple(name for one in sides for name in one.names),
         labels=tuple(label for one in sides for label in one.labels),
     )
+
+
+def beginnings(length: int) -> NDArray[np.int64]:
+    """Where the windows that teach begin; the first counts as often as where it is judged."""
+    starts = np.arange(0, length - COLUMNS + 1, STRIDE)
+    return np.repeat(starts, np.where(starts == 0, COLUMNS // STRIDE, 1))
 
 
 def cut(

@@ -11,6 +11,25 @@ from training.quality_splits import RECORDS, part_of_record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TuneRecipe:
+    """CinC 2017 teaches as well: how a finished net is tuned, fold by fold."""
+
+    protocol: Literal["in_domain"]
+    name: str
+    teachers: tuple[str, ...] = ()  # results folders of nets that never heard CinC 2017
+    teacher_share: float = 0.0  # of the labels; the rest is what the recording is called
+    fit: QualityFitSpec
+
+    def __post_init__(self) -> None:
+        check_teachers(self.teachers, self.teacher_share)
+        if self.teacher_share > 0.5:
+            raise ContractError(
+                "teacher_share: expected at most 0.5, so that noisy recordings stay below a half, "
+                f"got {self.teacher_share}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExternalRecipe:
     """Trained on MIT-BIH and NSTDB alone, judged on CinC 2017."""
 
@@ -26,19 +45,22 @@ class ExternalRecipe:
     fit: QualityFitSpec
     teachers: tuple[str, ...] = ()  # results folders of finished nets
     teacher_share: float = 0.0  # of the labels
-    tune: QualityFitSpec | None = None  # where CinC 2017 may teach: from the net above, fold by fold
+    tune: QualityFitSpec | None = None  # in_domain without a recipe of its own
 
     def __post_init__(self) -> None:
         if self.net not in IMAGE_NETS:
             raise ContractError(f"net: expected one of {', '.join(IMAGE_NETS)}, got {self.net}")
         if self.hours <= 0 or self.validation_hours <= 0:
             raise ContractError(f"hours: expected more than 0, got {self.hours} and {self.validation_hours}")
-        if not 0.0 <= self.teacher_share <= 1.0 or bool(self.teachers) != (self.teacher_share > 0):
-            raise ContractError(
-                "teacher_share: expected above 0 and at most 1 with teachers, 0 without, "
-                f"got {self.teacher_share}"
-            )
+        check_teachers(self.teachers, self.teacher_share)
         for part, names in (("train", self.train_records), ("validation", self.validation_records)):
             strangers = [name for name in names if part_of_record(name) != part]
             if strangers:
                 raise ContractError(f"{part}_records: expected records of {part}, got {strangers[0]}")
+
+
+def check_teachers(teachers: tuple[str, ...], share: float) -> None:
+    if not 0.0 <= share <= 1.0 or bool(teachers) != (share > 0):
+        raise ContractError(
+            f"teacher_share: expected above 0 and at most 1 with teachers, 0 without, got {share}"
+        )

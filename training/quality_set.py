@@ -1,7 +1,7 @@
 """What a quality net is trained and validated on: recordings of MIT-BIH by way of the noise bench."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -43,6 +43,15 @@ class QualitySet:
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    def only(self, chosen: NDArray[np.bool_]) -> "QualitySet":
+        """These windows and no other."""
+        return replace(
+            self,
+            starts=self.starts[chosen],
+            clean=self.clean[chosen],
+            digest=sha256(self.digest.encode() + chosen.tobytes()).hexdigest(),
+        )
 
     def windows(self, indices: NDArray[np.int64]) -> NDArray[np.int8]:
         """[n, 32, 80]: what the device hands a net."""

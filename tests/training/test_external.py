@@ -32,6 +32,7 @@ from training.results_folder import RESULTS, read_metrics
 from training.workshop import Workshop
 
 RECIPE = Path(__file__).parents[2] / "training" / "recipes" / "quality-tiny.toml"
+TUNE = RECIPE.parent / "in-domain" / "quality-tiny.toml"
 TRAIN, VALIDATION = ("101", "106", "108"), ("105", "112")
 NAMES = tuple(f"A{index:05d}" for index in range(1, 41))
 LABELS = ("N", "A", "O", "~")
@@ -275,6 +276,48 @@ def test_in_domain_tunes_each_fold_and_its_opening_is_logged(
     assert found.row("quality_tiny s0, tuned", "5 s").value("AUC") > 0.9
     assert found.row("quality_tiny s0, tuned", "5 s").value("BA, nobody") > 0.8
     assert [json.loads(line)["protocol"] for line in log.read_text().splitlines()] == ["in_domain"]
+
+
+def tuned_by(folder: Path, **changes: str) -> Path:
+    """The tree's recipe of in_domain, small enough for a test and without teachers."""
+    small = {"epochs": "2", "windows_per_epoch": "256", "batch_size": "32", **changes}
+    lines = [line.split(" = ") for line in TUNE.read_text().splitlines() if not line.startswith("teach")]
+    path = folder / "tune.toml"
+    path.write_text(
+        "\n".join(" = ".join([key, small.get(key, *rest)]) if rest else key for key, *rest in lines)
+    )
+    return path
+
+
+def test_in_domain_on_dev_is_tuned_as_a_recipe_says_and_is_no_opening(sets: Path, trained: Path) -> None:
+    log = trained.parent / "no-openings.jsonl"
+    checkpoint, tune = trained / "weights-s0.safetensors", tuned_by(trained.parent)
+    command = [str(checkpoint), "--protocol", "in_domain-dev", "--tune", str(tune), "--openings", str(log)]
+    assert evaluate([*command, *options(sets, trained.parent)]) == 0
+    found = read_metrics(trained / "in-domain-dev.json")
+    assert isinstance(found, ExternalMetrics)
+    assert found.recipe == "quality-tiny, in-domain"
+    assert found.n_recordings == sum(external_side(name) == "external-dev" for name in NAMES)
+    assert found.row("quality_tiny s0, tuned", "5 s").value("AUC") > 0.9
+    assert not log.exists()
+
+
+@pytest.mark.parametrize(
+    ("protocol", "changes", "said"),
+    [
+        ("external", {}, "--tune: expected it with --protocol in_domain or in_domain-dev"),
+        ("in_domain", {"protocol": '"external"'}, "protocol: expected in_domain, got 'external'"),
+        ("in_domain", {"epochs": "0"}, "epochs: expected more than 0, got 0"),
+        ("in_domain", {"name": '"x"\nteacher_share = 0.3'}, "teacher_share: expected .* 0 without, got 0.3"),
+        ("in_domain", {"name": '"x"\nteachers = ["a"]\nteacher_share = 0.7'}, "expected at most 0.5"),
+    ],
+)
+def test_a_tuning_that_makes_no_sense_is_refused(
+    sets: Path, trained: Path, tmp_path: Path, protocol: str, changes: Mapping[str, str], said: str
+) -> None:
+    command = [str(trained), "--protocol", protocol, "--tune", str(tuned_by(tmp_path, **changes))]
+    with pytest.raises(ContractError, match=said):
+        evaluate([*command, *options(sets, trained.parent)])
 
 
 def test_points_and_bands_of_dev_are_kept_where_test_is_judged(sets: Path, trained: Path) -> None:

@@ -27,23 +27,32 @@ def columns(n_columns: int = 250) -> CincColumns:
 
 def test_what_teaches_a_fold_holds_nothing_of_what_it_judges() -> None:
     known = columns()
-    fold = folds_of(known)
+    fold, lesson = folds_of(known), known.lessons()
     assert set(fold) == set(range(N_FOLDS))
     for number in range(N_FOLDS):
-        taught = known.lessons(fold != number)
+        taught = lesson.only(fold[known.recordings_at(lesson.starts)] != number)
         seen = np.unique(taught.windows(np.arange(len(taught))))
         assert set(seen) == set(np.flatnonzero(fold != number))
 
 
 def test_a_lesson_is_as_clean_as_its_recording() -> None:
     known = columns()
-    lesson = known.lessons(np.ones(len(NAMES), dtype=np.bool_))
+    lesson = known.lessons()
     number = lesson.windows(np.arange(len(lesson)))[:, 0, 0]
     assert np.array_equal(lesson.clean, (number % 7 != 0).astype(np.float32))
-    assert len(lesson) == 11 * len(NAMES)  # 250 columns hold a window at every second from 0 to 10
-    one = known.lessons(np.arange(len(NAMES)) == 3)
+    assert np.array_equal(known.recordings_at(lesson.starts), number)
+    one = lesson.only(number == 3)
     assert np.all(one.windows(np.arange(len(one))) == 3)
     assert one.digest != lesson.digest
+
+
+def test_the_first_window_teaches_as_often_as_it_is_judged_and_no_window_crosses_recordings() -> None:
+    known = columns()
+    starts = known.lessons().starts % 250
+    at, times = np.unique(starts, return_counts=True)
+    # 250 columns hold a window at every second from 0 to 10; one in five of those is judged, the first always
+    assert at.tolist() == [16 * second for second in range(11)]
+    assert times.tolist() == [5 * len(NAMES)] + 10 * [len(NAMES)]
 
 
 def test_recordings_with_the_same_samples_share_a_fold_and_folds_are_about_as_large() -> None:

@@ -14,7 +14,7 @@ from training.progress import teller
 from training.protocols.external import judge_external
 from training.protocols.external_figures import calibration_picture, roc_picture
 from training.protocols.external_report import ExternalMetrics
-from training.protocols.in_domain import judge_in_domain
+from training.protocols.in_domain import Extent, judge_in_domain, tune_recipe
 from training.protocols.nst import judge_nst
 from training.protocols.paper_opening import open_papers_table
 from training.protocols.strangers import judge_adapted, judge_strangers
@@ -54,12 +54,14 @@ QUALITY_PROTOCOLS = {  # and the file each writes
     "in_domain-dev": IN_DOMAIN_DEV,
     "nst": NST,
 }
+TUNED_PROTOCOLS = ("in_domain", "in_domain-dev")
 PROTOCOLS = ("P3", "P4", *QUALITY_PROTOCOLS)
 EPILOG = """\
 CHECKPOINT is a results folder of `wristlead train`, or one .safetensors in it. Without --protocol its
 tables are printed again. With it the test side is opened: once per final net, each opening logged.
 Of quality nets: external (CinC 2017's test part), nst (118 and 119 under noise), in_domain (five folds by
-recording, tuned on the other four; in_domain-dev: on external-dev alone, which is no opening)."""
+recording, each net tuned on the other four as --tune says; in_domain-dev judges external-dev alone, which is
+no opening)."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -75,6 +77,12 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--protocol", choices=PROTOCOLS, help="which test side to open")
     parser.add_argument(
+        "--tune",
+        type=Path,
+        metavar="RECIPE",
+        help="how in_domain tunes, .toml (default: [tune] of the folder's recipe)",
+    )
+    parser.add_argument(
         "--openings",
         type=Path,
         default=RESULTS / OPENINGS,
@@ -86,6 +94,10 @@ def main(argv: Sequence[str]) -> int:
         return _picture(arguments.picture, arguments.checkpoint, arguments.protocol)
     if len(arguments.checkpoint) > 1:
         raise ContractError(f"{parser.prog}: expected one CHECKPOINT without --picture, got more")
+    if arguments.tune is not None and arguments.protocol not in TUNED_PROTOCOLS:
+        raise ContractError(
+            f"{parser.prog}: --tune: expected it with --protocol {' or '.join(TUNED_PROTOCOLS)}"
+        )
     (checkpoint,) = arguments.checkpoint
     if not checkpoint.exists():
         raise StreamError(f"{checkpoint}: expected a results folder or weights in one, there is nothing")
@@ -104,7 +116,8 @@ def main(argv: Sequence[str]) -> int:
     metrics: Metrics
     rule: Path | None = None
     if arguments.protocol in QUALITY_PROTOCOLS:
-        metrics = _judge_quality(folder, recipe, weights, workshop, arguments.protocol)
+        rule = arguments.tune
+        metrics = _judge_quality(folder, recipe, weights, workshop, arguments.protocol, rule)
         written = QUALITY_PROTOCOLS[arguments.protocol]
     else:
         rule = folder / (VERDICT if arguments.protocol == "P3" else ADAPTED_VERDICT)
@@ -168,7 +181,12 @@ def _judge(
 
 
 def _judge_quality(
-    folder: Path, recipe: Recipe, weights: dict[int, Path], workshop: Workshop, protocol: str
+    folder: Path,
+    recipe: Recipe,
+    weights: dict[int, Path],
+    workshop: Workshop,
+    protocol: str,
+    tune: Path | None,
 ) -> Metrics:
     """With the thresholds that stand in `metrics.json`: nothing is chosen on a test side."""
     if not isinstance(recipe, ExternalRecipe):
@@ -182,6 +200,5 @@ def _judge_quality(
         return judge_nst(recipe, weights, dev.thresholds, workshop)
     if protocol == "external":
         return judge_external(recipe, weights, "external-test", workshop, known=dev)
-    return judge_in_domain(
-        recipe, weights, "all recordings" if protocol == "in_domain" else "external-dev", workshop
-    )
+    extent: Extent = "all recordings" if protocol == "in_domain" else "external-dev"
+    return judge_in_domain(recipe, tune_recipe(recipe, tune), weights, extent, workshop)

@@ -2,8 +2,9 @@
 
 Not to be set beside `external`: these nets have heard the recorder. A net starts from its weights of the
 external protocol and is tuned on windows that are noisy as often as clean, so 0 is where 'clean' begins: no
-threshold is chosen, and the last epoch is kept. On external-dev it may be run at will; on all recordings it
-is an opening of external-test, logged as one.
+threshold is chosen, and the last epoch is kept. Whichever recordings are judged, all others' folds teach. On
+external-dev it may be judged at will, which chooses how to tune; on all recordings it is an opening of
+external-test, logged as one.
 """
 
 from collections.abc import Mapping
@@ -31,8 +32,11 @@ from training.protocols.external_report import (
 )
 from training.provenance import digest_of_file
 from training.quality_fit import clean_logits, fit_quality
-from training.quality_recipe import ExternalRecipe
+from training.quality_recipe import ExternalRecipe, TuneRecipe
+from training.quality_set import QualitySet
 from training.quality_splits import fold_of
+from training.tables import build, read_toml
+from training.teachers import taught
 from training.workshop import Workshop
 
 Floats = NDArray[np.float64]
@@ -42,19 +46,18 @@ TUNED = "tuned"  # of a scorer: by the net of each window's fold
 
 
 def judge_in_domain(
-    recipe: ExternalRecipe, weights: Mapping[int, Path], extent: Extent, workshop: Workshop
+    recipe: ExternalRecipe, tune: TuneRecipe, weights: Mapping[int, Path], extent: Extent, workshop: Workshop
 ) -> ExternalMetrics:
     """Each recording judged by the net of its fold, beside the net it was tuned from."""
-    if recipe.tune is None:
-        raise ContractError(f"{recipe.name}: in_domain: expected a recipe with [tune], it has none")
-    columns = columns_of_extent(workshop, extent)
-    windows = columns.windows()
+    columns = all_columns(workshop)
+    lessons = taught(columns.lessons(), tune.teachers, tune.teacher_share, workshop.cache)
     jobs = {
-        (seed, fold): _job(recipe, weights[seed], seed, fold, extent, columns, workshop)
+        (seed, fold): _job(recipe, tune, weights[seed], seed, fold, lessons, workshop)
         for seed in weights
         for fold in range(N_FOLDS)
     }
     run_jobs(list(jobs.values()), workshop.jobs, workshop.workers, on_done=workshop.count("in_domain"))
+    windows = (columns if extent == "all recordings" else read_columns(workshop, extent)).windows()
     scores: dict[str, Floats] = {BASELINE: qrs_prominence(windows.codes_st_i8)}
     for seed, path in weights.items():
         scores[f"{recipe.net} s{seed}, external"] = clean_logits(
@@ -72,7 +75,7 @@ def judge_in_domain(
         workshop.tell(f"{recipe.name}: {name} judged")
     return ExternalMetrics(
         protocol="in_domain",
-        recipe=recipe.name,
+        recipe=f"{recipe.name}, {tune.name}",
         net=recipe.net,
         judged_on=extent,
         seeds=tuple(weights),
@@ -88,9 +91,22 @@ def judge_in_domain(
     )
 
 
-def columns_of_extent(workshop: Workshop, extent: Extent) -> CincColumns:
-    dev = read_columns(workshop, "external-dev")
-    return dev if extent == "external-dev" else join([dev, read_columns(workshop, "external-test")])
+def tune_recipe(recipe: ExternalRecipe, path: Path | None) -> TuneRecipe:
+    """From a file of its own, or as the net's recipe has it."""
+    if path is not None:
+        table = read_toml(path)
+        if table.get("protocol") != "in_domain":
+            raise ContractError(f"{path}: protocol: expected in_domain, got {table.get('protocol')!r}")
+        return build(TuneRecipe, table, where=str(path))
+    if recipe.tune is None:
+        raise ContractError(
+            f"{recipe.name}: in_domain: expected --tune or a recipe with [tune], there is none"
+        )
+    return TuneRecipe(protocol="in_domain", name="its own [tune]", fit=recipe.tune)
+
+
+def all_columns(workshop: Workshop) -> CincColumns:
+    return join([read_columns(workshop, side) for side in ("external-dev", "external-test")])
 
 
 def folds_of(columns: CincColumns) -> NDArray[np.int64]:
@@ -112,22 +128,27 @@ def held_out_scores(net_name: str, tuned: list[Path], windows: CincWindows) -> F
 def tune_job(
     *,
     recipe: ExternalRecipe,
+    tune: TuneRecipe,
     start: Path,
     seed: int,
     fold: int,
-    extent: Extent,
     data: Path,
     cache: Path,
     tuned: Path,
 ) -> Document:
     """One net, tuned on every fold but one; the held-out fold draws the learning curve and nothing else."""
-    assert recipe.tune is not None
     workshop = Workshop(data=data, cache=Cache(cache), workers=Workers(), tell=lambda _line: None)
-    columns = columns_of_extent(workshop, extent)
-    is_held_out = folds_of(columns) == fold
+    columns = all_columns(workshop)
+    lessons = taught(columns.lessons(), tune.teachers, tune.teacher_share, workshop.cache)
+    is_held_out = folds_of(columns)[columns.recordings_at(lessons.starts)] == fold
     net = read_checkpoint(start, recipe.net)
     curve = fit_quality(
-        net, columns.lessons(~is_held_out), columns.lessons(is_held_out), recipe.tune, seed=seed
+        net,
+        lessons.only(~is_held_out),
+        lessons.only(is_held_out),
+        tune.fit,
+        seed=seed,
+        resume=tuned.with_suffix(".resume"),
     )
     digest = write_checkpoint(tuned, recipe.net, net.state_dict())
     return {"sha256": digest, "validation_auc": curve[-1].validation_auc}
@@ -135,22 +156,24 @@ def tune_job(
 
 def _job(
     recipe: ExternalRecipe,
+    tune: TuneRecipe,
     start: Path,
     seed: int,
     fold: int,
-    extent: Extent,
-    columns: CincColumns,
+    lessons: QualitySet,
     workshop: Workshop,
 ) -> Job:
     start = start.resolve()
-    taught = columns.lessons(folds_of(columns) != fold).digest
-    key = key_of(f"in-domain-{recipe.net}-s{seed}-f{fold}", recipe.tune, seed, digest_of_file(start), taught)
+    key = key_of(
+        f"in-domain-{recipe.net}-s{seed}-f{fold}",
+        *(tune.fit, seed, fold, digest_of_file(start), lessons.digest),
+    )
     arguments = {
         "recipe": recipe,
+        "tune": tune,
         "start": start,
         "seed": seed,
         "fold": fold,
-        "extent": extent,
         "data": workshop.data,
         "cache": workshop.cache.folder,
         "tuned": path_of(workshop.jobs, key).with_suffix(".safetensors"),
