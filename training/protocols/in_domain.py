@@ -1,10 +1,10 @@
 """CinC 2017 teaches as well: five folds by recording, each judged by a net tuned on the other four.
 
 Not to be set beside `external`: these nets have heard the recorder. A net starts from its weights of the
-external protocol and is tuned on windows that are noisy as often as clean, so 0 is where 'clean' begins: no
-threshold is chosen, and the last epoch is kept. Whichever recordings are judged, all others' folds teach. On
-external-dev it may be judged at will, which chooses how to tune; on all recordings it is an opening of
-external-test, logged as one.
+external protocol and is tuned on windows that are noisy as often as clean, so 0 is taken for where 'clean'
+begins (a share of teachers' labels moves it): no threshold is chosen, and the last epoch is kept. Whichever
+recordings are judged, all others' folds teach. On external-dev it may be judged at will, which chooses how to
+tune; on all recordings it is an opening of external-test, logged as one.
 """
 
 from collections.abc import Mapping
