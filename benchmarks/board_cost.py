@@ -91,7 +91,7 @@ def measure(
     compiler: str = ZIG,
 ) -> BoardCost:
     """Counts a stretch of ECG on the core and turns it into cycles; each application has a run of its own."""
-    model = cycles.model_of(board.core)
+    model = cycles.model_of(board.core, board.name)
     sizes, networks = [], []
     stages: dict[str, Interval] = {}
     for application in applications:

@@ -131,7 +131,7 @@ def _keep(path: Path, out: Path | None) -> None:
 
 def _cost(args: argparse.Namespace) -> int:
     board, parts = board_cost.board_named(args.board), [read_application(path) for path in args.bundle]
-    if not 20 <= args.heart_rate <= 250 or args.battery <= 0:
+    if not 20 <= args.heart_rate <= 250 or not 0 < args.battery < float("inf"):
         raise ContractError("wristlead mcu cost: expected 20..250 beats a minute and a battery above 0 mAh")
     cost = board_cost.measure(parts, board, heart_rate_bpm=args.heart_rate, compiler=args.compiler)
     print(board_cost.text(cost, args.battery))

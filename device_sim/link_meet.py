@@ -59,6 +59,8 @@ def met(
     garbage = f" {within}; the baud rate is the first suspect: say --baud N (now {baud})"
     if not link.is_live:
         garbage = "; a recording is named with --file"
+        if not received:
+            raise StreamError(f"{name}: expected a device or what one has sent, got nothing at all{garbage}")
     raise StreamError(f"{name}: {_stranger(len(received), deframer, within, garbage)}")
 
 

@@ -3,11 +3,11 @@
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from device_sim.contract.errors import ContractError
 from device_sim.files import read_recording
@@ -19,6 +19,7 @@ from device_sim.sources import Source
 from device_sim.synthetic import MORPHOLOGIES, Fault, Noise, Scene, SyntheticSource, example_scene
 from device_sim.text_file import TextStream
 
+T = TypeVar("T")
 SCENES = ("example", *MORPHOLOGIES)
 NUMBER = r"\d+\.?\d*|\.\d+"
 FAULT = re.compile(rf"^(lead_off|rail|flat|gap|step)@({NUMBER})(?:\+({NUMBER}))?(?:=(-?(?:{NUMBER})))?$")
@@ -204,6 +205,11 @@ def scene_of(args: argparse.Namespace) -> Scene:
         scene = Scene(rate_hz=rate_hz, seconds=seconds, morphology=args.scene)
     if args.heart_rate is not None:
         scene = replace(scene, heart_rate_bpm=args.heart_rate)
+    for fault in args.fault or ():
+        if fault.start_s >= seconds:
+            raise ContractError(
+                f"synthetic: fault {fault.kind}: expected it within {seconds:g} s, got {fault.start_s:g} s"
+            )
     return replace(
         scene,
         noises=scene.noises + tuple(args.noise or ()),
@@ -272,19 +278,29 @@ def _noise(text: str) -> Noise:
     found = NOISE.match(text)
     if not found:
         raise argparse.ArgumentTypeError(f"expected KIND=UV, such as mains=50, got {text!r}")
-    return Noise(kind=_kind(found[1]), level_uv=float(found[2]))
+    return _made(lambda: Noise(kind=_kind(found[1]), level_uv=float(found[2])))
 
 
 def _fault(text: str) -> Fault:
     found = FAULT.match(text)
-    if not found or (found[1] == "step") == (found[4] is None):
+    if not found or (found[1] == "step") == (found[4] is None) or float(found[3] or 1) == 0:
         raise argparse.ArgumentTypeError(f"expected rail@10+2 or step@10=200000, got {text!r}")
-    return Fault(
-        kind=_kind(found[1]),
-        start_s=float(found[2]),
-        seconds=float(found[3] or 0),
-        level_uv=float(found[4] or 0),
+    return _made(
+        lambda: Fault(
+            kind=_kind(found[1]),
+            start_s=float(found[2]),
+            seconds=float(found[3] or 0),
+            level_uv=float(found[4] or 0),
+        )
     )
+
+
+def _made(make: Callable[[], T]) -> T:
+    """In the words of what refuses it: of a ValueError, argparse would say its own."""
+    try:
+        return make()
+    except ContractError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _kind(text: str) -> Any:

@@ -45,6 +45,8 @@ def read_wfdb(path: Path, read_as: ReadAs) -> Recording:
     name = str(path)
     refuse_scale(read_as, name=name, kind="a WFDB header")
     wfdb = _wfdb(name)
+    if path.stat().st_size == 0:
+        raise ContractError(f"{name}: expected a WFDB header, got an empty file")
     record_path = str(path.with_suffix(""))
     header = _asked(lambda: wfdb.rdheader(record_path), name=name, what="a WFDB header")
     _check_header(header, name=name)

@@ -51,6 +51,8 @@ def main(argv: Sequence[str]) -> int:
         return _export_list(args.list or LIST, args.name, args.out)
     if args.list or args.name:
         raise ContractError("wristlead export: expected a CHECKPOINT or a --list, got both")
+    if not args.checkpoint.exists():
+        raise ContractError(f"{args.checkpoint}: expected weights, an int8 network or a bundle, found none")
     if args.checkpoint.is_dir():
         return _export_c(args)
     is_foreign = args.checkpoint.suffix.lower() in FOREIGN
@@ -92,6 +94,8 @@ def _foreign(path: Path) -> Bundle:
 
 def _export_c(args: argparse.Namespace) -> int:
     """C of a finished bundle, which needs no package beside the base."""
+    if not (args.checkpoint / MANIFEST).is_file():
+        raise ContractError(f"{args.checkpoint}: expected a file of weights or a bundle, got another folder")
     if args.calibration or args.out or not args.c:
         raise ContractError(f"wristlead export {args.checkpoint}: a bundle: expected --c DIR with it, alone")
     to_c(read_application(args.checkpoint), args.c)

@@ -51,7 +51,9 @@ ACTIVATIONS = _named(schema.ActivationFunctionType, lower=True)
 
 def from_tflite(raw: bytes, name: str) -> Graph:
     """The graph; a file that is damaged or wants more than there is ends in one line."""
-    if len(raw) > MAX_BYTES or raw[4:8] != IDENTIFIER:
+    if raw[4:8] != IDENTIFIER:
+        raise ContractError(f"expected a TensorFlow Lite file ({IDENTIFIER.decode()}), got something else")
+    if len(raw) > MAX_BYTES:
         raise ContractError(f"expected a TensorFlow Lite file of at most {MAX_BYTES} bytes, got {len(raw)}")
     try:
         return _Reader(raw, name).graph()

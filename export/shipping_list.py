@@ -100,9 +100,12 @@ def _tables(path: Path) -> dict[str, object]:
     if not path.is_file():
         raise ContractError(f"{path}: expected the list of bundles (TOML), there is nothing")
     try:
-        return tomllib.loads(path.read_text())
+        tables = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
         raise ContractError(f"{path}: expected TOML, got {fault}") from None
+    if not tables:
+        raise ContractError(f"{path}: expected a table for each bundle, found none")
+    return tables
 
 
 def _is_cascade(table: object) -> bool:

@@ -13,6 +13,7 @@ from training.workshop import Workshop
 
 VARIABLE = "WRISTLEAD_DATA"
 CACHE = Path(".cache")
+MAX_JOBS = 256  # each a process with torch in it
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -28,8 +29,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def workshop_of(arguments: argparse.Namespace, tell: Callable[[str], None]) -> Workshop:
-    if arguments.jobs < 1:
-        raise ContractError(f"--jobs: expected 1 or more, got {arguments.jobs}")
+    if not 1 <= arguments.jobs <= MAX_JOBS:
+        raise ContractError(f"--jobs: expected 1..{MAX_JOBS}, got {arguments.jobs}")
     return Workshop(
         data=data_folder(arguments.data),
         cache=Cache(arguments.cache.resolve()),  # workers map the same files, wherever they stand

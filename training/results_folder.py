@@ -47,6 +47,12 @@ Metrics = (
 )
 
 
+def check_folder(folder: Path) -> None:
+    """What is written at the end of a long work is refused at its beginning."""
+    if folder.exists() and not folder.is_dir():
+        raise ContractError(f"{folder}: expected a folder for results, got a file")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
     """Where a run's results go; refused when another recipe's are there."""
@@ -56,6 +62,7 @@ class Results:
 
     def claim(self) -> None:
         """Before the first hour of training, not after it."""
+        check_folder(self.folder)
         there = self.folder / RECIPE
         if there.exists() and there.read_bytes() != self.recipe_toml:
             raise ContractError(

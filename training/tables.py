@@ -26,6 +26,8 @@ def read_toml(path: Path) -> Mapping[str, Any]:
             return tomllib.load(stream, parse_float=finite)
     except FileNotFoundError as fault:
         raise StreamError(f"{path}: expected a TOML file, there is nothing") from fault
+    except IsADirectoryError as fault:
+        raise StreamError(f"{path}: expected a TOML file, got a folder") from fault
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
         raise ContractError(f"{path}: expected TOML, got {fault}") from fault
 

@@ -126,9 +126,9 @@ MODELS |= {
 }  # fmt: skip
 
 
-def model_of(core: str) -> Model:
+def model_of(core: str, board: str = "") -> Model:
     if core not in MODELS:
-        raise ContractError(f"{core or 'this board'}: expected a core with a model ({', '.join(MODELS)})")
+        raise ContractError(f"{core or board}: expected a core with a model ({', '.join(MODELS)})")
     return MODELS[core]
 
 

@@ -11,6 +11,7 @@ from device_sim.__main__ import main
 from device_sim.contract.bundle import write_bundle
 from device_sim.contract.inputs import InputKind
 from tests.device_sim.bundles import bundle_of
+from tests.device_sim.conftest import ROOT
 
 
 @pytest.fixture
@@ -49,6 +50,26 @@ def test_every_board_has_a_row_and_one_without_a_model_says_so(
     assert written["digest"] == bundle_of(InputKind.BEAT).digest
     assert [one["name"] for one in written["boards"]] == ["nrf52840", "stm32f746"]
     assert all(0 < one["load_low"] < one["load_high"] < 0.1 for one in written["boards"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["cost", "--board", "nrf52840", "--battery", "nan"],
+            "expected 20..250 beats a minute and a battery above 0",
+        ),
+        (["cost", "--board", "nrf52840", "--heart-rate", "nan"], "expected 20..250 beats a minute"),
+        (["cost", "--board", "esp32_s3"], "ESP32-S3, memory only"),
+    ],
+)
+def test_a_cost_that_nobody_can_tell_is_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["mcu", *arguments, str(ROOT / "models/beat-tiny")]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize(("option", "value"), [("--heart-rate", "900"), ("--battery", "x")])

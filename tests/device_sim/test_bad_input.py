@@ -94,6 +94,7 @@ CASES: dict[str, Case] = {
     "no signal file": (wfdb(HEADER, None), "r.hea: expected its signal file r.dat beside it, found none"),
     "zero samples": (wfdb(HEADER.replace("1000", "0")), "r.hea: expected samples, got a header that says 0"),
     "broken header": (wfdb("not a header\n"), "r.hea: expected a WFDB header, got one that wfdb cannot read"),
+    "empty header": (text("", name="r.hea"), "r.hea: expected a WFDB header, got an empty file"),
     "no header": (text(b"12", name="r.dat"), "r.dat: expected its WFDB header r.hea beside it, found none"),
     "no edf": (
         text("0       but no more", name="a.edf"),

@@ -56,6 +56,11 @@ def test_a_source_that_makes_no_sense_is_refused(arguments: list[str], message: 
         source_of(parsed(*arguments))
 
 
+def test_a_fault_behind_the_end_is_refused() -> None:
+    with pytest.raises(ContractError, match="synthetic: fault rail: expected it within 5 s, got 5 s"):
+        scene_of(parsed("--synthetic", "--seconds", "5", "--fault", "rail@5+1"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -65,6 +70,12 @@ def test_a_source_that_makes_no_sense_is_refused(arguments: list[str], message: 
         (["--seed", "-1"], "argument --seed: expected a whole number of 0 or more, got '-1'"),
         (["--noise", "mains=1.2.3"], "expected KIND=UV, such as mains=50, got 'mains=1.2.3'"),
         (["--fault", "rail@1.2.3"], "expected rail@10+2"),
+        (
+            ["--noise", f"mains={'9' * 60}"],
+            "argument --noise: noise mains: expected a level of 0..300000 uV, got 1e+60",
+        ),
+        (["--fault", "step@1=9999999"], "argument --fault: fault step: expected at most 300000 uV"),
+        (["--fault", "rail@1+0"], "expected rail@10+2"),
         (["--noise", "loud"], "expected KIND=UV, such as mains=50, got 'loud'"),
         (["--fault", "rail"], "expected rail@10"),
         (["--fault", "step@3+1"], "expected rail@10"),

@@ -277,12 +277,14 @@ def test_ctrl_c_gives_the_device_back(capsys: pytest.CaptureFixture[str], tmp_pa
 def test_what_cannot_be_verified_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     write_bundle(bundle_of(InputKind.BEAT), tmp_path / "bundle")
     (tmp_path / "capture").write_bytes(b"\x03\x01\x06\x01\x01\x01\x01\x01\x05\xcd\xea\x58\xca\x00")
+    (tmp_path / "empty").touch()
     master, slave = pty.openpty()
     tty.setraw(slave)
     for port, words in (
         ("/dev/ttyNONE", "/dev/ttyNONE: expected a serial port, found none there"),
         (os.ttyname(slave), "expected a device that sends, got nothing within 0.3 s"),
         (str(tmp_path / "capture"), "expected a device, got the questions of a host before it closed"),
+        (str(tmp_path / "empty"), "empty: expected a device or what one has sent, got nothing at all"),
         (str(tmp_path), "expected a port, got a directory"),
     ):
         assert main(["verify", str(tmp_path / "bundle"), "--port", port, "--wait", "0.3"]) == 2

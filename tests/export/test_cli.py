@@ -154,14 +154,36 @@ def test_a_finished_bundle_becomes_c_without_torch(
     assert "a bundle: expected --c DIR with it" in capsys.readouterr().err
 
 
+def test_what_is_no_checkpoint_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty.toml").touch()
+    (tmp_path / "rnd.tflite").write_bytes(bytes(3000))
+    for arguments, message in (
+        (
+            [tmp_path / "none", "--out", "b"],
+            "none: expected weights, an int8 network or a bundle, found none",
+        ),
+        ([tmp_path, "--c", "c"], "expected a file of weights or a bundle, got another folder"),
+        (["--list", tmp_path / "empty.toml"], "empty.toml: expected a table for each bundle, found none"),
+        (
+            [tmp_path / "rnd.tflite", "--out", "b"],
+            "expected a TensorFlow Lite file (TFL3), got something else",
+        ),
+    ):
+        assert main(["export", *map(str, arguments)]) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+
+
 def test_weights_without_torch_name_the_extra(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in [name for name in sys.modules if name.startswith("export.")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
-    arguments = ["export", "w.safetensors", "--calibration", "c.json", "--out", str(tmp_path / "b")]
-    assert main(arguments) == 2
+    (tmp_path / "w.safetensors").touch()
+    arguments = ["--calibration", "c.json", "--out", str(tmp_path / "b")]
+    assert main(["export", str(tmp_path / "w.safetensors"), *arguments]) == 2
     assert "-e '.[export]'" in capsys.readouterr().err
 
 
@@ -221,7 +243,10 @@ def test_what_cannot_be_exported_is_refused_in_one_line(
     cases = [
         ([checkpoint, "--calibration", other, "--out", out], "(cardiacnet), got"),
         ([damaged, "--calibration", calibration, "--out", out], "expected a checkpoint (.safetensors)"),
-        ([tmp_path / "none", "--calibration", calibration, "--out", out], "expected a file, there is none"),
+        (
+            [tmp_path / "none", "--calibration", calibration, "--out", out],
+            "none: expected weights, an int8 network",
+        ),
         ([checkpoint, "--calibration", calibration, "--out", tmp_path], "nothing was written"),
         ([checkpoint, "--out", out], "--calibration"),
         ([checkpoint, "--calibration", calibration, "--out", out, "--c", out], "expected a folder apart"),

@@ -95,11 +95,13 @@ def test_what_the_list_cannot_mean_is_refused(tmp_path: Path, capsys: pytest.Cap
         error = capsys.readouterr().err
         assert message in error or "weights-s0.safetensors: expected a file, there is none" in error
         assert error.count("\n") == 1
+    weights = tmp_path / "w.safetensors"
+    weights.touch()
     for arguments, message in (
         (["export", "--list", str(MODELS), "--name", "none"], "expected one of quality-tiny, beat-tiny"),
         (["export", "--list", str(MODELS), "--name", "beat-tiny", "--out", str(tmp_path)], "left as it is"),
         (["export", "w.safetensors", "--list", str(MODELS)], "expected a CHECKPOINT or a --list, got both"),
-        (["export", "w.safetensors", "--out", "x"], "--calibration: expected it beside a CHECKPOINT"),
+        (["export", str(weights), "--out", "x"], "--calibration: expected it beside a CHECKPOINT"),
         (["calibrate", "none", "--list", str(MODELS)], "expected one of quality-tiny, beat-tiny"),
         (["compare", "none", "--list", str(MODELS)], "expected one of quality-tiny, beat-tiny"),
     ):

@@ -12,6 +12,7 @@ from device_sim.contract.errors import ContractError, DigestError, StreamError
 from training.cli import main as train
 from training.data.cli import main as data
 from training.protocols.cli import main as evaluate
+from training.protocols.peaks import main as peaks
 
 TRAIN, TEST = ("101", "106", "108", "109"), ("100", "103", "105")  # what conftest writes
 RECIPES = Path(__file__).parents[2] / "training" / "recipes"
@@ -192,6 +193,25 @@ def test_no_data_is_one_line(bench: Path, tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(StreamError, match="it is not there"):
         train([str(recipe), "--out", str(tmp_path / "out"), "--data", str(tmp_path / "nowhere")])
     assert not (tmp_path / "out").exists()
+
+
+def test_what_cannot_hold_results_is_refused_before_the_work(
+    bench: Path, made_up: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    recipe = str(write_recipe(bench, "p3-beat"))
+    where = options(bench, made_up)
+    with pytest.raises(ContractError, match="file: expected a folder for results, got a file"):
+        train([recipe, "--out", str(tmp_path / "file"), *where])
+    with pytest.raises(ContractError, match="file: expected a folder for results, got a file"):
+        peaks(["--out", str(tmp_path / "file"), *where])
+    for jobs in ("0", "99999999999"):
+        with pytest.raises(ContractError, match=rf"--jobs: expected 1\.\.256, got {jobs}"):
+            train([recipe, "--out", str(tmp_path / "out"), "--jobs", jobs, *where])
+    with pytest.raises(StreamError, match="expected a TOML file, got a folder"):
+        train([str(tmp_path)])
+    with pytest.raises(StreamError, match="or weights in one; got neither"):
+        evaluate([str(tmp_path / "file")])
 
 
 def test_a_wrong_option_is_one_line() -> None:

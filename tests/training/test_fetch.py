@@ -115,6 +115,14 @@ def test_no_network_is_one_line(tmp_path: Path, server: tuple[str, type[Handler]
         fetch("mitdb", tmp_path, url="http://127.0.0.1:1/nothing")
 
 
+@pytest.mark.parametrize("url", ["bogus", "ftp://127.0.0.1/", "127.0.0.1:8000"])
+def test_an_address_that_is_none_is_one_line(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ContractError, match=r"--url: expected https://, http://, file://, got"):
+        fetch("mitdb", tmp_path, url=url)
+    with pytest.raises(StreamError, match="URL can't contain control characters"):
+        fetch("mitdb", tmp_path, url="http://127.0.0.1:1/a b")
+
+
 def test_an_unknown_set_is_named(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="expected one of mitdb, nstdb, cinc2017, got ptbxl"):
         fetch("ptbxl", tmp_path)

@@ -6,13 +6,16 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from http.client import HTTPException
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from device_sim.contract.errors import ContractError, DigestError, StreamError
 from training.data import cinc2017, mitdb, nstdb
 
 CHUNK_BYTES = 1 << 16
 TIMEOUT_S = 30
+SCHEMES = ("https", "http", "file")
 SUMS = "SHA256SUMS.txt"
 
 
@@ -60,6 +63,8 @@ def fetch(source: str, data: Path, *, url: str | None = None, tell: Tell = lambd
         raise ContractError(f"data fetch: expected one of {', '.join(ORIGINS)}, got {source}")
     origin = ORIGINS[source]
     base = (url or origin.url).rstrip("/") + "/"
+    if urlsplit(base).scheme not in SCHEMES:
+        raise ContractError(f"--url: expected {', '.join(f'{one}://' for one in SCHEMES)}, got {base!r}")
     sums = _sums(base)
     unnamed = [name for name in origin.files if name not in sums]
     if unnamed:
@@ -109,7 +114,7 @@ def _download(url: str, part: Path, tell: Tell) -> None:
     except urllib.error.HTTPError as fault:
         if fault.code != 416:  # 416: the part holds all bytes already
             raise StreamError(f"{url}: {fault.code} {fault.reason}") from fault
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as fault:
+    except (urllib.error.URLError, TimeoutError, ConnectionError, HTTPException) as fault:
         raise StreamError(f"{url}: {fault}; run the command again, it continues where it stopped") from fault
 
 
@@ -117,7 +122,7 @@ def _sums(base: str) -> dict[str, str]:
     try:
         with urllib.request.urlopen(base + SUMS, timeout=TIMEOUT_S) as reply:
             lines = reply.read().decode("utf-8").splitlines()
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as fault:
+    except (urllib.error.URLError, TimeoutError, ConnectionError, HTTPException) as fault:
         raise StreamError(f"{base}{SUMS}: {fault}; is there a network?") from fault
     pairs = [line.split(maxsplit=1) for line in lines if line.strip()]
     return {name.strip().lstrip("*"): digest for digest, name in pairs}

@@ -102,6 +102,10 @@ def main(argv: Sequence[str]) -> int:
     if not checkpoint.exists():
         raise StreamError(f"{checkpoint}: expected a results folder or weights in one, there is nothing")
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    if folder != checkpoint and not (folder / RECIPE).is_file():
+        raise StreamError(
+            f"{checkpoint}: expected a results folder of `wristlead train`, or weights in one; got neither"
+        )
     if arguments.protocol is None:
         print(tables_of(folder))
         return 0

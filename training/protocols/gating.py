@@ -48,7 +48,7 @@ from training.protocols.gating_report import (
 )
 from training.provenance import write_json
 from training.quality_splits import TRAIN_RECORDS, Part
-from training.results_folder import GATING_DS2, METRICS, OPENINGS, RESULTS, log_opening
+from training.results_folder import GATING_DS2, METRICS, OPENINGS, RESULTS, check_folder, log_opening
 from training.splits import DS1, DS2
 from training.workshop import Workshop
 
@@ -132,6 +132,7 @@ def main(argv: Sequence[str]) -> int:
     )
     add_options(parser)
     arguments = parser.parse_args(argv)
+    check_folder(arguments.out)
     cascade = read_cascade(arguments.cascade)
     workshop = workshop_of(arguments, teller(sys.stderr))
     metrics = judge_gate(arguments.side, arguments.cascade, cascade, workshop)

@@ -20,7 +20,7 @@ from training.jobs import Job, key_of, run_jobs
 from training.options import OneLineParser, add_options, workshop_of
 from training.progress import teller
 from training.provenance import write_json
-from training.results_folder import RESULTS
+from training.results_folder import RESULTS, check_folder
 from training.workshop import Workshop
 
 LEARN_S = 300  # EC57: the comparison starts after five minutes
@@ -54,6 +54,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--out", type=Path, default=RESULTS / "rpeaks", help="folder for metrics.json")
     add_options(parser)
     arguments = parser.parse_args(argv)
+    check_folder(arguments.out)
     scores = measure(workshop_of(arguments, teller(sys.stderr)))
     write_json(arguments.out / "metrics.json", Scores(scores=tuple(scores)))
     print(render(scores))
