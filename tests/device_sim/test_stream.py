@@ -38,7 +38,7 @@ APPLICATIONS: dict[str, Callable[[], Bundle | Cascade]] = {
     "gated by a picture": lambda: cascade_of(paints=True),
     "protecting": lambda: cascade_of(windows=1, protects=True),
 }
-NAMES = ("quality-tiny", "beat-tiny", "cascade", *APPLICATIONS)
+NAMES = ("quality-tiny", "beat-tiny", "beat-cardiacnet", "cascade", *APPLICATIONS)
 
 
 @cache
