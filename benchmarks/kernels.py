@@ -91,13 +91,13 @@ class KernelCost:
 
     @property
     def limit(self) -> Limit | None:
-        """The reference's M4 figure; a core of another kind is not held to it."""
-        if self.target in (M0PLUS.name, M55.name):
+        """The reference's figure, the M4's or the M55's; it has none for a core without such instructions."""
+        if self.target == M0PLUS.name:
             return None
         return Limit(
             name=self.shape.name,
             measured=self.per_mac,
-            allowed=self.shape.reference,
+            allowed=self.reference,
             unit="instructions a MAC",
         )
 

@@ -29,7 +29,7 @@ from export import to_c
 
 MAX_INSTRUCTIONS = 20_000_000_000
 NUMBERS_A_LINE = 24
-KERNELS = ("graph.c", "conv.c", "conv_wide.c", "dense.c", "pool.c", "elementwise.c")
+KERNELS = ("graph.c", "conv.c", "conv_vectors.c", "conv_wide.c", "dense.c", "pool.c", "elementwise.c")
 I8 = NDArray[np.int8]
 
 

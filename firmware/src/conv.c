@@ -151,6 +151,13 @@ void wl_conv2d(const struct wl_op *op, int8_t *arena)
         return;
     }
 #endif
+#ifdef WL_VECTORS
+    if (op->kernel_h * op->kernel_w * op->in_c <= WL_VECTOR_CODES && op->out_c >= 4 &&
+        op->out_c <= WL_VECTOR_CHANNELS && wl_scaling_of(op).is_fast) {
+        wl_conv2d_vectors(op, arena);
+        return;
+    }
+#endif
 #ifdef WL_BLOCKED
     if (op->kernel_h * op->kernel_w * op->in_c <= COLUMN_CODES) {
         conv_in_columns(op, arena);
@@ -188,8 +195,6 @@ WL_SELDOM void depthwise_position(const struct wl_op *op, const struct wl_scalin
 
 #ifdef WL_LANES
 
-#define MAX_TAPS 49         /* of a kernel whose channels go side by side */
-
 /** Which taps lie on the map, seen from the first one; as many channels go in as come out. */
 WL_SELDOM int32_t taps_of(const struct wl_op *op, struct window window, struct wl_tap *taps)
 {
@@ -214,7 +219,7 @@ static void depthwise_side_by_side(const struct wl_op *op, const int8_t *x, int8
 {
     struct wl_scaling scaling = wl_scaling_of(op);
     struct window before = {{0, 0, 0}, {0, 0, 0}};
-    struct wl_tap taps[MAX_TAPS];
+    struct wl_tap taps[WL_MAX_TAPS];
     int32_t n_taps = 0, last = op->out_c - WL_LANES;
 
     for (int32_t oy = 0; oy < op->out_h; oy++)
@@ -258,8 +263,14 @@ void wl_depthwise_conv2d(const struct wl_op *op, int8_t *arena)
         return;
     }
 #endif
+#ifdef WL_VECTORS
+    if (op->out_c == op->in_c && op->out_c >= 8 && op->kernel_h * op->kernel_w <= WL_MAX_TAPS && scaling.is_fast) {
+        wl_depthwise_vectors(op, arena);
+        return;
+    }
+#endif
 #ifdef WL_LANES
-    if (op->out_c == op->in_c && op->out_c >= WL_LANES && op->kernel_h * op->kernel_w <= MAX_TAPS) {
+    if (op->out_c == op->in_c && op->out_c >= WL_LANES && op->kernel_h * op->kernel_w <= WL_MAX_TAPS) {
         depthwise_side_by_side(op, x, out);
         return;
     }

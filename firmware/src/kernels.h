@@ -29,6 +29,18 @@ int wl_depthwise_fits_avx2(const struct wl_op *op);
 void wl_depthwise_avx2(const struct wl_op *op, int8_t *arena);
 #endif
 
+#ifdef WL_VECTORS
+#include "steps_vectors.h"
+
+#define WL_VECTOR_CODES 1536    /* of a window that is laid out; a longer one is read where it lies */
+#define WL_VECTOR_CHANNELS 256
+
+/* conv_vectors.c: windows of at most WL_VECTOR_CODES, 4 to WL_VECTOR_CHANNELS channels, codes as wl_fast_code's */
+void wl_conv2d_vectors(const struct wl_op *op, int8_t *arena);
+/* as many channels go in as come out, at least 8, at most WL_MAX_TAPS taps, codes as above */
+void wl_depthwise_vectors(const struct wl_op *op, int8_t *arena);
+#endif
+
 /* dense.c */
 void wl_dense(const struct wl_op *op, int8_t *arena);
 
@@ -75,7 +87,7 @@ static inline struct wl_span wl_window(int32_t out, int32_t stride, int32_t pad,
 static inline struct wl_pair wl_dot(const int8_t *x, const int8_t *w_a, const int8_t *w_b, int32_t n, int32_t x_zero,
                                     struct wl_pair sum)
 {
-#ifdef WL_VECTORS
+#ifdef WL_MVE
     return wl_dot_vectors(x, w_a, w_b, n, x_zero, sum);
 #else
     int32_t n_quads = n >> 2;
@@ -102,7 +114,7 @@ static inline struct wl_scaling wl_scaling_of(const struct wl_op *op)
 {
     struct wl_scaling scaling = {op->by_q31, op->by_shift, op->out_zero, op->low, op->high, 0};
 
-#ifdef WL_PRODUCTS
+#if defined(WL_PRODUCTS) || defined(WL_VECTORS)
     scaling.is_fast = op->high - op->low == 255;
     for (int32_t c = 0; c < op->out_c; c++)
         scaling.is_fast &= op->by_shift[c] < -1;

@@ -13,7 +13,8 @@
 /* Without optimisation a compiler has no registers to spare. WL_PORTABLE: never. */
 #if defined(__ARM_FEATURE_DSP) && __ARM_ARCH_PROFILE == 'M' && defined(__OPTIMIZE__) && !defined(WL_PORTABLE)
 #ifdef __ARM_FEATURE_MVE
-#define WL_VECTORS          /* of 16 codes: M55 */
+#define WL_MVE              /* vectors of 16 codes: M55 */
+#define WL_VECTORS
 #else
 #define WL_DSP              /* of 4 codes: M4, M7, M33 */
 #endif
@@ -23,6 +24,11 @@
 #define WL_SELDOM static inline
 #endif
 
+/* Kernels by vectors, steps_vectors.h and conv_vectors.c; tests ask for them where the steps are in C. */
+#if defined(WL_VECTORS) && defined(WL_BLOCKED)
+#error "WL_VECTORS and WL_BLOCKED are two ways to lay out the same loops"
+#endif
+
 /* Two columns of a convolution as quads: also where a core has few registers and no way to subtract while loading
  * (M0+); where there are vectors, or a compiler makes them of plain loops, it only costs. Tests ask for it. */
 #if (defined(WL_DSP) || defined(__ARM_ARCH_6M__)) && !defined(WL_BLOCKED)
@@ -30,7 +36,7 @@
 #endif
 
 /* Machines with vector registers and a stack of their own: plain loops, which a compiler makes vectors of. */
-#if (defined(__SSE2__) || defined(__aarch64__)) && !defined(WL_BLOCKED) && !defined(WL_PORTABLE)
+#if (defined(__SSE2__) || defined(__aarch64__)) && !defined(WL_BLOCKED) && !defined(WL_VECTORS) && !defined(WL_PORTABLE)
 #define WL_WIDE
 #define WL_WIDE_CODES 512   /* of a window that is laid out, and of channels side by side; more are read where they lie */
 #define WL_PRODUCTS
@@ -39,12 +45,11 @@
 #endif
 #endif
 
-/* How many channels of a depthwise convolution go side by side. */
-#ifdef WL_VECTORS
-#define WL_LANES 8
-#elif defined(WL_BLOCKED)
+/* How many channels of a depthwise convolution go side by side, and most taps of such a kernel. */
+#ifdef WL_BLOCKED
 #define WL_LANES 4
 #endif
+#define WL_MAX_TAPS 49
 
 /* Four channels of a pool in one word. */
 #if defined(WL_BLOCKED) && !defined(__ARM_ARCH_6M__)
@@ -251,66 +256,7 @@ static inline void wl_add_four(int16_t *sum, const int8_t *x)
 
 #else
 
-#ifdef WL_VECTORS
-
-/**
- * n codes times two channels' weights, and the sums of those weights
- *
- * A loop that a hardware counter ends; the last round takes what is left. The accumulators must be even registers.
- */
-static inline struct wl_pair wl_dot_vectors(const int8_t *x, const int8_t *w_a, const int8_t *w_b, int32_t n,
-                                            int32_t x_zero, struct wl_pair sum)
-{
-    int32_t of_a = 0, of_b = 0;
-
-    __asm volatile("dlstp.8 lr, %[n]\n"
-                   "1:\n\t"
-                   "vldrb.8 q0, [%[x]], #16\n\t"
-                   "vldrb.8 q1, [%[wa]], #16\n\t"
-                   "vmladava.s8 %[a], q0, q1\n\t"
-                   "vaddva.s8 %[oa], q1\n\t"
-                   "vldrb.8 q1, [%[wb]], #16\n\t"
-                   "vmladava.s8 %[b], q0, q1\n\t"
-                   "vaddva.s8 %[ob], q1\n\t"
-                   "letp lr, 1b"
-                   : [x] "+r"(x), [wa] "+r"(w_a), [wb] "+r"(w_b), [a] "+Te"(sum.a), [b] "+Te"(sum.b),
-                     [oa] "+Te"(of_a), [ob] "+Te"(of_b)
-                   : [n] "r"(n)
-                   : "lr", "q0", "q1", "memory");
-    sum.a -= x_zero * of_a;
-    sum.b -= x_zero * of_b;
-    return sum;
-}
-
-/* A product fits 16 bits: 255 * 128; even channels are summed in q2, odd ones in q3. */
-static inline void wl_side_by_side(const int8_t *x, const int8_t *w, const struct wl_tap *taps, int32_t n_taps,
-                                   int32_t x_zero, int32_t sum[WL_LANES])
-{
-    int32_t at_x, at_w;
-
-    __asm volatile("vld20.32 {q2, q3}, [%[s]]\n\t"
-                   "vld21.32 {q2, q3}, [%[s]]\n\t"
-                   "dls lr, %[n]\n"
-                   "1:\n\t"
-                   "ldrd %[ax], %[aw], [%[t]], #8\n\t"
-                   "add %[ax], %[x]\n\t"
-                   "add %[aw], %[w]\n\t"
-                   "vldrb.s16 q0, [%[ax]]\n\t"
-                   "vldrb.s16 q1, [%[aw]]\n\t"
-                   "vsub.i16 q0, q0, %[z]\n\t"
-                   "vmullb.s16 q4, q0, q1\n\t"
-                   "vmullt.s16 q0, q0, q1\n\t"
-                   "vadd.i32 q2, q2, q4\n\t"
-                   "vadd.i32 q3, q3, q0\n\t"
-                   "le lr, 1b\n\t"
-                   "vst20.32 {q2, q3}, [%[s]]\n\t"
-                   "vst21.32 {q2, q3}, [%[s]]"
-                   : [t] "+r"(taps), [ax] "=&r"(at_x), [aw] "=&r"(at_w)
-                   : [s] "r"(sum), [n] "r"(n_taps), [x] "r"(x), [w] "r"(w), [z] "r"(x_zero)
-                   : "lr", "q0", "q1", "q2", "q3", "q4", "memory");
-}
-
-#else
+#ifndef WL_MVE
 
 /** n_quads * 4 codes, each less the zero point, times two channels' weights; n_quads >= 1. */
 static inline struct wl_pair wl_dot_quads(const int8_t *x, const int8_t *w_a, const int8_t *w_b, int32_t n_quads,
@@ -376,7 +322,7 @@ static inline void wl_add_four(int16_t *sum, const int8_t *x)
 }
 #endif
 
-#if defined(WL_LANES) && !defined(WL_VECTORS)
+#ifdef WL_LANES
 
 /**
  * Some channels of a depthwise convolution

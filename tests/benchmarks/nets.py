@@ -54,12 +54,14 @@ def _corners() -> Graph:
     one_channel = s.conv(x, 1, (1, 3))
     ten = s.conv(x, 10, (3, 3), stride=(2, 1), pads=(0, 1, 2, 0), activation=Activation.RELU)
     left_over = s.conv(ten, 10, (3, 3), pads=(1, 1, 1, 1), depthwise=True)
+    seven = s.conv(x, 7, (2, 3), pads=(1, 1, 0, 1))
+    fifteen = s.conv(x, 15, (3, 2), stride=(1, 2), pads=(1, 1, 1, 0), depthwise=True)
     one = s.dense(s.input("y", 9, zero_point=127), 1)
     coarse = s.conv(s.input("z", 3, 3, 2, scale=0.5), 3, (1, 1))
     s.tensors[coarse] = replace(s.tensors[coarse], scales=(0.0078125,))  # multipliers around one half
     cut = s.conv(s.input("v", 3, 5, 4), 4, (3, 3), pads=(1, 1, 1, 1), activation=Activation.RELU)
     s.tensors[cut] = replace(s.tensors[cut], zero_point=-20)
-    return s.graph(long_window, one_channel, left_over, one, coarse, cut)
+    return s.graph(long_window, one_channel, left_over, seven, fifteen, one, coarse, cut)
 
 
 def _renamed(graph: Graph, prefix: str) -> Graph:

@@ -42,11 +42,9 @@ def test_a_layer_with_other_bytes_has_no_cost(mcu_extra: None, monkeypatch: pyte
         kernels.measure(M4, shapes=kernels.SHAPES[-1:])
 
 
-def test_vectors_of_the_m55_give_these_bytes_and_its_dense_layer_beats_the_reference(mcu_extra: None) -> None:
+def test_the_m55_s_vectors_give_these_bytes_below_their_reference(mcu_extra: None) -> None:
     if not qemu.is_installed():
         pytest.skip(f"{qemu.SYSTEM}: {qemu.INSTALL}")
-    conv, depthwise, dense = kernels.measure(M55, shapes=(kernels.SHAPES[2], *kernels.SHAPES[6:]))
-    assert conv.per_mac < 0.6  # plain loops, vectors by the compiler: 1.84
-    assert depthwise.per_mac < 7  # 24
-    assert dense.per_mac < dense.reference
-    assert all(cost.limit is None and cost.stack_bytes is None for cost in (conv, depthwise, dense))
+    costs = kernels.measure(M55, shapes=SMALL)
+    assert all(cost.limit and cost.limit.kept for cost in costs), kernels.text(costs)
+    assert all(cost.stack_bytes is None for cost in costs)

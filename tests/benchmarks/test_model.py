@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.mcu import hook, image, model
+from benchmarks.mcu import hook, image, model, qemu
 from benchmarks.mcu.emulator import Emulator
 from benchmarks.mcu.image import Image
 from benchmarks.mcu.targets import COUNTED, M4, M55, TARGETS, Target, target
@@ -36,6 +36,14 @@ def test_every_core_gives_this_machine_s_bytes(core: Target, every: Bundle, fold
     assert said.n_windows == windows.n
     assert said.n_wrong == 0
     assert said.hash == model.hash_here(every.graph, windows)
+
+
+def test_the_m55_s_vectors_give_this_machine_s_bytes(every: Bundle, folder: Path) -> None:
+    if not qemu.is_installed():
+        pytest.skip(f"{qemu.SYSTEM}: {qemu.INSTALL}")
+    windows = model.windows_of(every)
+    said = qemu.run(model.build(every, folder, M55))
+    assert said.words[:4] == (0, windows.n, 0, model.hash_here(every.graph, windows))
 
 
 def test_a_wrong_expectation_is_counted_byte_by_byte(every: Bundle, tmp_path: Path, mcu_extra: None) -> None:
@@ -77,7 +85,7 @@ def test_the_kernels_compile_clean_for_every_target(
     warnings = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
     rooms = [image.FIRMWARE / "include", *([image.PORT / "include"] if core.is_mcu else [])]
     places = [f"-I{room}" for room in rooms]
-    for name in ("conv.c", "dense.c"):
+    for name in ("conv.c", "conv_vectors.c", "dense.c"):
         command = [
             *image.compile_command(core, image.ZIG), *warnings, level, *places,
             "-c", str(image.FIRMWARE / "src" / name), "-o", str(tmp_path / "x.o"),
