@@ -7,6 +7,7 @@ from pathlib import Path
 
 from device_sim.contract.errors import ContractError
 from device_sim.contract.fields import Fields, as_list, parse
+from device_sim.trace import write_whole
 
 FORMAT = 1
 MAX_BYTES = 1 << 20
@@ -39,9 +40,7 @@ class Baseline:
     def write(self, path: Path) -> None:
         made = {"format": FORMAT, **asdict(self)}
         text = json.dumps(made, indent=1, sort_keys=True) + "\n"
-        fresh = path.with_name(path.name + ".new")
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(path)
+        write_whole(path, lambda stream: stream.write(text.encode()))
 
 
 def read_baseline(path: Path) -> Baseline:

@@ -23,6 +23,7 @@ from device_sim.contract.cascade import read_application
 from device_sim.contract.errors import ContractError
 from device_sim.options import OneLineParser
 from device_sim.runner import Backend
+from device_sim.trace import write_whole
 
 EPILOG = """\
 Counts and bytes are exact: the same on every machine, under every load. Times on this machine are ratios to
@@ -170,7 +171,7 @@ def _frontend(args: argparse.Namespace) -> int:
 
     line = frontend_report.json_line(frontend_report.record(mcu, on_host)) + "\n"
     if args.json is not None:
-        args.json.write_text(line, encoding="utf-8")
+        write_whole(args.json, lambda stream: stream.write(line.encode()))
     if args.record:
         with one_file().open("a", encoding="utf-8") as file:
             file.write(line)
@@ -216,7 +217,8 @@ def _backends(args: argparse.Namespace) -> int:
     table = backends.measure(args.bundle, tuple(Backend), rounds=args.rounds)
     print(backends.text(table))
     if args.json is not None:
-        args.json.write_text(json.dumps(backends.record(table)) + "\n", encoding="utf-8")
+        line = json.dumps(backends.record(table)) + "\n"
+        write_whole(args.json, lambda stream: stream.write(line.encode()))
     return 0
 
 

@@ -19,6 +19,7 @@ from device_sim.contract.fields import parse
 from device_sim.contract.manifest import graph_sha256
 from device_sim.contract.metrics import Metrics, metrics_from_json
 from device_sim.options import OneLineParser
+from device_sim.trace import write_whole
 
 EPILOG = """\
 Instructions, bytes of flash, RAM, arena and stack are counted on emulated cores: the same on every machine
@@ -116,7 +117,8 @@ def _say(judgement: Judgement, args: argparse.Namespace) -> None:
         (args.junit, gate_report.junit),
     ):
         if path is not None:
-            path.write_text(made(judgement), encoding="utf-8")
+            text = made(judgement).encode()
+            write_whole(path, lambda stream, text=text: stream.write(text))  # type: ignore[misc]
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in gate_report.annotations(judgement, str(args.budget)):
             print(line)

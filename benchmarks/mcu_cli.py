@@ -1,7 +1,6 @@
 """Images for boards, what they cost there, and whether every core gives this machine's bytes."""
 
 import argparse
-import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from device_sim.contract.cascade import bundles_of, read_application
 from device_sim.contract.errors import ContractError
 from device_sim.link_serve import KINDS, open_stand
 from device_sim.options import OneLineParser
+from device_sim.trace import write_whole
 
 EPILOG = """\
 Bytes and instructions are exact. Cycles, load, energy and battery days are modelled from them and from what a
@@ -125,7 +125,7 @@ def _check_out(out: Path | None) -> None:
 
 def _keep(path: Path, out: Path | None) -> None:
     if out is not None:
-        shutil.copyfile(path, out)
+        write_whole(out, lambda stream: stream.write(path.read_bytes()))
         print(f"{out}: written")
 
 

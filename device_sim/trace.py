@@ -1,9 +1,10 @@
 """What a replay leaves behind: samples, columns and the beat stream, to be written or drawn."""
 
+import io
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -63,24 +64,25 @@ class Trace:
     def write_npz(self, path: Path) -> None:
         """All columns and beats, with the facts that are needed to read them."""
 
-        def write(stream: BinaryIO) -> None:
-            np.savez(
-                stream,
-                format=FORMAT,
-                codes_ts_i8=self.codes_ts_i8,
-                flags_u8=self.flags_u8,
-                beat_uv_i16=self.beat_uv_i16,
-                column_us=COLUMN_US,
-                delay_us=self.delay_us,
-                beat_rate_hz=BEAT_HZ,
-                source_rate_hz=self.rate_hz,
-            )
-
-        write_whole(path, write)
+        made = io.BytesIO()  # of a disk that is full, numpy's archive would say more than one line
+        np.savez(
+            made,
+            format=FORMAT,
+            codes_ts_i8=self.codes_ts_i8,
+            flags_u8=self.flags_u8,
+            beat_uv_i16=self.beat_uv_i16,
+            column_us=COLUMN_US,
+            delay_us=self.delay_us,
+            beat_rate_hz=BEAT_HZ,
+            source_rate_hz=self.rate_hz,
+        )
+        write_whole(path, lambda stream: stream.write(made.getbuffer()))
 
     def write_beats(self, path: Path) -> None:
         """The 128 Hz stream alone."""
-        write_whole(path, lambda stream: np.save(stream, self.beat_uv_i16))
+        made = io.BytesIO()
+        np.save(made, self.beat_uv_i16)
+        write_whole(path, lambda stream: stream.write(made.getbuffer()))
 
 
 def check_writable(path: Path, endings: tuple[str, ...]) -> None:
@@ -120,12 +122,17 @@ class GrowingFile:
             self._part.replace(self._path)
 
     def drop(self) -> None:
-        self._stream.close()
+        with suppress(OSError):  # what a full disk would not take is dropped with the rest
+            self._stream.close()
         self._part.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """The whole file or none of it: written beside its place, then renamed."""
+    """The whole file or none of it: written beside its place, then renamed; /dev/stdout stays what it is."""
+    if path.exists() and not path.is_file():
+        with _refusing(path), path.open("wb") as stream:
+            write(stream)
+        return
     file = GrowingFile(path)
     try:
         file.fill(write)

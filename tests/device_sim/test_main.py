@@ -142,6 +142,26 @@ def test_a_disk_that_is_full_is_one_line(command: str) -> None:
     assert (done.returncode, done.stderr) == (2, "wristlead: No space left on device\n")
 
 
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("run --synthetic --seconds 600 --out", "a.npz"),
+        ("run --synthetic --seconds 600 --beats-out", "a.npy"),
+        ("run models/beat-tiny --synthetic --seconds 600 --csv", "a.csv"),
+        ("report models/beat-tiny --out", "a.html"),
+        ("show models/quality-tiny --memory", "a.json"),
+    ],
+)
+def test_a_file_that_finds_no_room_is_one_line_and_leaves_nothing(
+    command: str, name: str, tmp_path: Path
+) -> None:
+    """A limit on the size of a file refuses as a full disk does: at a write, or only when it is closed."""
+    done = in_a_shell(f"ulimit -f 4; $0 {command} {tmp_path / name}")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith(f"{tmp_path / name}: expected to write, got: File too large")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_stdin_that_is_closed_is_one_line() -> None:
     done = in_a_shell("$0 run - --rate 250 <&-")
     assert (done.returncode, done.stderr) == (2, "stdin: expected samples, found it closed\n")

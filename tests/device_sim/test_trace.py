@@ -1,5 +1,6 @@
 """A file is written whole or not at all."""
 
+import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -63,3 +64,14 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_work(tmp_path: Pat
     (tmp_path / "folder.npz").mkdir()
     with pytest.raises(StreamError, match="expected a file to write, got a directory"):
         check_writable(tmp_path / "folder.npz", (".npz",))
+
+
+def test_a_pipe_in_place_of_a_file_stays_one(tmp_path: Path) -> None:
+    """As /dev/stdout is: nothing is renamed over it."""
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_whole(tmp_path / "pipe", lambda stream: stream.write(b"all of it"))
+    assert os.read(reader, 100) == b"all of it"
+    os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
