@@ -40,7 +40,7 @@
 #define WL_WIDE
 #define WL_WIDE_CODES 512   /* of a window that is laid out, and of channels side by side; more are read where they lie */
 #define WL_PRODUCTS
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(_WIN32) /* there gcc does not align registers it spills */
 #define WL_X86              /* where the machine turns out to have them: steps of AVX2 and newer */
 #endif
 #endif

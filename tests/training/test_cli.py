@@ -27,6 +27,8 @@ SHORT = [
     ("lr = [1e-4, 3e-4, 1e-3]", "lr = [1e-3]"),
     ("lr = [1e-3, 1e-2]", "lr = [1e-2]"),
     ("batch_size = [4, 16, 32]", "batch_size = [16]"),
+    ("batch_size = [16, 32]", "batch_size = [16]"),
+    ("batch_size = [32]\nis_balanced = [true, false]", "batch_size = [32]\nis_balanced = [true]"),
     ("seeds = [0, 1, 2, 3, 4]", "seeds = [0, 1]"),
     ("seeds = [0, 1, 2]", "seeds = [0, 1]"),
     ("n_folds = 4", "n_folds = 2"),
