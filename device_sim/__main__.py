@@ -3,10 +3,13 @@
 import errno
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from device_sim.contract.errors import WristleadError, printable
 
@@ -119,7 +122,35 @@ ROOMS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0: done; 1: a budget or a check failed; 2: the request made no sense."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    if argv is not None:
+        return _answer(list(argv))
+    with _stopped_as_interrupted():
+        return _answer(sys.argv[1:])
+
+
+@contextmanager
+def _stopped_as_interrupted() -> Iterator[None]:
+    """SIGTERM, as a service manager sends it, ends a command as ctrl-C does, files whole; then it kills."""
+    told: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        told.append(number)
+        heeds = signal.getsignal(signal.SIGINT)
+        if not callable(heeds):  # born in the background of a script
+            raise KeyboardInterrupt
+        heeds(signal.SIGINT, frame)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if told:
+            _leave_unsaid()
+            signal.raise_signal(signal.SIGTERM)
+
+
+def _answer(arguments: list[str]) -> int:
     try:
         code = _enter(arguments)
         if sys.stdout is not None:  # whoever started this may have closed it

@@ -141,7 +141,14 @@ def test_a_capture_is_a_port_too(wristlead: Command, tmp_path: Path) -> None:
     assert lines_of(done.stdout) == lines_of(wristlead("run", "--synthetic", "--seconds", 6).stdout)
 
 
-def test_ctrl_c_leaves_complete_files(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("stop", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)],
+    ids=["ctrl-C", "a service's end"],
+)
+def test_a_stream_that_is_stopped_leaves_complete_files(
+    tmp_path: Path, stop: signal.Signals, code: int
+) -> None:
     out = tmp_path / "out.npz"
     with (
         terminal("simulate-device", "--flat-out", "--port", "pty") as device,
@@ -149,9 +156,9 @@ def test_ctrl_c_leaves_complete_files(tmp_path: Path) -> None:
     ):
         assert host.stdout is not None
         first = json.loads(host.stdout.readline())
-        host.send_signal(signal.SIGINT)
+        host.send_signal(stop)
         _rest, said = host.communicate(timeout=20)
-        assert host.returncode == 130
+        assert host.returncode == code
         assert f"wrote {out}" in said
     with np.load(out) as trace:
         assert len(trace["flags_u8"]) >= first["n_columns"]

@@ -103,7 +103,12 @@ def test_a_cascade_writes_both_annotators_and_one_table(wristlead: Command, tmp_
     assert [(row["net"], row["label"]) for row in rows] == [(line["net"], line["label"]) for line in lines]
 
 
-def test_a_run_that_is_stopped_leaves_complete_files(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("stop", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)],
+    ids=["ctrl-C", "a service's end"],
+)
+def test_a_run_that_is_stopped_leaves_complete_files(tmp_path: Path, stop: signal.Signals, code: int) -> None:
     numbers = "ecg_uv\n" + "0\n" * 256 * 40  # stdin stays open: the run waits for more
     command = [sys.executable, "-m", "device_sim", "run", QUALITY, "-", "--rate", "256"]
     command += ["--annotations", str(tmp_path), "--csv", str(tmp_path / "q.csv")]
@@ -115,10 +120,10 @@ def test_a_run_that_is_stopped_leaves_complete_files(tmp_path: Path) -> None:
         run.stdin.write(numbers.encode())
         run.stdin.flush()
         said = [run.stdout.readline() for _ in range(5)]
-        os.kill(run.pid, signal.SIGINT)
+        os.kill(run.pid, stop)
         said += run.stdout.read().splitlines()
         run.stdin.close()
-        assert run.wait(timeout=20) == 130
+        assert run.wait(timeout=20) == code
     rows = rows_of(tmp_path / "q.csv")
     assert [row["window"] for row in rows] == [str(json.loads(line)["window"]) for line in said]
     assert marks_of(tmp_path / "stdin.qual").aux_note == ["noisy"]
