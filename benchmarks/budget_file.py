@@ -20,6 +20,7 @@ EXAMPLE = "see examples/ci/budget.toml"
 class BudgetFile:
     """Limits by core and metric; a metric without a limit is only held against the baseline."""
 
+    path: Path
     limits: Mapping[str, Mapping[str, int]]  # core -> metric -> at most
     accuracy: Mapping[str, float]  # "AUC on external-dev, 5 s" -> at least
     tolerance_percent: Mapping[str, float]  # metric -> above the baseline; 0 where it is not named
@@ -64,7 +65,9 @@ def read_budget(path: Path) -> BudgetFile:
     for name in realtime:
         if name not in REALTIME:
             raise ContractError(f"{path}: realtime: expected one of {', '.join(REALTIME)}, got {name[:40]!r}")
-    return BudgetFile(limits=limits, accuracy=accuracy, tolerance_percent=tolerance, realtime=realtime)
+    return BudgetFile(
+        path=path, limits=limits, accuracy=accuracy, tolerance_percent=tolerance, realtime=realtime
+    )
 
 
 def _known(name: str, where: str) -> str:

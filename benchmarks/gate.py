@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 
 from benchmarks.baseline import Baseline
 from benchmarks.budget_file import BudgetFile
@@ -102,8 +103,6 @@ def judge(
     remeasured: Sequence[Metrics] = (),
 ) -> Judgement:
     """Rows for every metric of every core, and for every figure of accuracy."""
-    if baseline is not None:
-        check_comparable(application.name, costs, baseline)
     before = baseline.metrics if baseline else {}
     rows = [
         Row(
@@ -138,7 +137,9 @@ def judge(
     absent = [name for name in budget.accuracy if name not in figures]
     if absent:
         known = ", ".join(figures) or "none"
-        raise ContractError(f"accuracy: {absent[0]!r}: expected a figure of the bundle, it has: {known}")
+        raise ContractError(
+            f"{budget.path}: accuracy: {absent[0]!r}: expected a figure of the bundle, it has: {known}"
+        )
     return Judgement(bundle=application.name, digest=application.digest, rows=tuple(rows))
 
 
@@ -158,15 +159,17 @@ def figures_of(
     return figures, frozenset(fresh)
 
 
-def check_comparable(name: str, costs: Sequence[BundleCost], baseline: Baseline) -> None:
+def check_comparable(path: Path, name: str, costs: Sequence[BundleCost], baseline: Baseline) -> None:
     """Another bundle's numbers, or another compiler's, say nothing."""
     if baseline.bundle != name:
-        raise ContractError(f"baseline: expected one of {name!r}, got one of {baseline.bundle!r}")
+        raise ContractError(
+            f"{path}: bundle: expected {name!r}, got {baseline.bundle!r}: name its own baseline"
+        )
     for cost in costs:
         for tool, found in cost.tools.items():
             if baseline.tools.get(tool) != found:
                 raise ContractError(
-                    f"baseline: made with {tool} {baseline.tools.get(tool, 'unknown')}, here is {found}: "
+                    f"{path}: made with {tool} {baseline.tools.get(tool, 'unknown')}, here is {found}: "
                     "counts are a property of the tools; install those, or make the baseline anew"
                 )
 
@@ -176,7 +179,9 @@ def _expect_every_limit(budget: BudgetFile, rows: Sequence[Row]) -> None:
     for core, limits in budget.limits.items():
         for name in limits:
             if f"{core}/{name}" not in names:
-                raise ContractError(f"limits.{core}.{name}: this bundle has no such number: nothing feeds it")
+                raise ContractError(
+                    f"{budget.path}: limits.{core}.{name}: this bundle has no such number: nothing feeds it"
+                )
 
 
 def first_baseline(judgement: Judgement, costs: Sequence[BundleCost]) -> Baseline:

@@ -37,6 +37,8 @@ def main(argv: Sequence[str]) -> int:
     costs = [
         bundle_cost.measure(application, target(core), compiler=args.compiler) for core in budget.targets
     ]
+    if before is not None:
+        gate.check_comparable(args.baseline, application.name, costs, before)
     judgement = gate.judge(application, costs, budget, before, remeasured)
     _say(judgement, args)
     return _update(judgement, costs, before, args) if args.update else int(bool(judgement.broken))

@@ -230,7 +230,9 @@ def test_a_budget_with_a_fault_is_one_line(
 ) -> None:
     (room / "budget.toml").write_text(text)
     assert gate(room) == 2
-    assert said in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.startswith(f"{room / 'budget.toml'}: ")
 
 
 def test_counts_of_other_tools_are_not_compared(
@@ -240,7 +242,18 @@ def test_counts_of_other_tools_are_not_compared(
     gate(room, *baseline, "--update")
     costs(replace(cost(), tools={"ziglang": "2"}))
     assert gate(room, *baseline) == 2
-    assert "made with ziglang 1, here is 2" in capsys.readouterr().err
+    assert f"{room / 'base.json'}: made with ziglang 1, here is 2" in capsys.readouterr().err
+
+
+def test_the_baseline_of_another_bundle_is_named(
+    room: Path, costs: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = room / "base.json"
+    gate(room, "--baseline", str(path), "--update")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"bundle": "another"}))
+    capsys.readouterr()
+    assert gate(room, "--baseline", str(path)) == 2
+    assert capsys.readouterr().err.startswith(f"{path}: bundle: expected 'beat', got 'another'")
 
 
 def kept(
