@@ -101,14 +101,15 @@ class BuildPyWithCore(build_py):
 
     def run(self) -> None:
         super().run()
-        compile_core(self.library(), self.platform(), is_quiet=not self.distribution.verbose)
+        compile_core(self.target(), self.platform(), is_quiet=not self.distribution.verbose)
 
     def platform(self) -> str | None:
         """What the wheel is for, where that is not this machine."""
         wheel = self.distribution.get_command_obj("bdist_wheel", create=False)
         return wheel.plat_name if wheel and wheel.plat_name in ZIG_TARGETS else None
 
-    def library(self) -> Path:
+    def target(self) -> Path:
+        """Where the library goes."""
         return ROOT / LIBRARY if self.editable_mode else Path(self.build_lib).resolve() / LIBRARY
 
     def get_outputs(self, include_bytecode: bool = True) -> list[str]:

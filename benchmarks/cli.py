@@ -2,8 +2,10 @@
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from benchmarks import (
     backends,
@@ -61,75 +63,59 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--compare", nargs=2, type=Path, metavar=("A", "B"), help="what differs between two recorded results"
     )
-    benches = parser.add_subparsers(dest="bench", metavar="BENCH")
-    one = benches.add_parser(
-        "frontend",
-        help="the front end: instructions by stage, bytes, resamplers; times beside other libraries",
-        description="What the front end costs, against its limits.",
+    bench = partial(
+        parser.add_subparsers(dest="bench", metavar="BENCH").add_parser,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
+    )
+    one = bench(
+        "frontend",
+        help="the front end: instructions by stage, bytes, resamplers; times beside other libraries",
+        description="What the front end costs, against its limits.",
     )
     one.add_argument("--mcu", action="store_true", help="only the emulated Cortex-M4")
     one.add_argument("--host", action="store_true", help="only this machine")
     one.add_argument("--json", type=Path, metavar="FILE", help="the same as one JSON object")
-    one.add_argument(
-        "--record", action="store_true", help=f"append it to benchmarks/results/{one_file().name}"
-    )
-    benches.add_parser(
+    bench(
         "beats",
         help="R peaks and beat windows: instructions, bytes",
         description="What the beat stage costs, against its limit.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
-    runtimes = benches.add_parser(
+    runtimes = bench(
         "backends",
         help="a bundle in every runtime of this machine: times beside the core, memory",
         description="What a window costs in every runtime, beside the core in the same run.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     runtimes.add_argument("bundle", type=Path, help="folder written by `wristlead export`")
     runtimes.add_argument("--rounds", type=int, default=backends.ROUNDS, metavar="N", help="default: 40")
     runtimes.add_argument("--json", type=Path, metavar="FILE", help="the same as one JSON object")
-    layers = benches.add_parser(
+    layers = bench(
         "kernels",
         help="eight layers: instructions a MAC beside the reference",
         description="What a multiply-accumulate costs in eight layers, against the reference's figures.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     cores = [one.name for one in (*COUNTED, M55)]
     layers.add_argument("--target", choices=cores, default="cortex-m4", help="default: cortex-m4")
     layers.add_argument("--compiler", choices=COMPILERS, default=ZIG, help=f"default: {ZIG}")
-    plain = benches.add_parser(
+    plain = bench(
         "codes",
         help="pools and additions: instructions a code",
         description="What a code of a layer that multiplies nothing costs.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     plain.add_argument(
         "--target", choices=[one.name for one in COUNTED], default="cortex-m4", help="default: cortex-m4"
     )
     plain.add_argument("--compiler", choices=COMPILERS, default=ZIG, help=f"default: {ZIG}")
-    everywhere = benches.add_parser(
+    everywhere = bench(
         "boards",
         help="a bundle or a cascade on every board: bytes, load, battery days",
         description="What an application costs on every board that has a file.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     everywhere.add_argument("bundle", type=Path, help="folder written by `wristlead export`")
     everywhere.add_argument("--heart-rate", type=_bpm, default=200.0, metavar="BPM", help="default: 200")
     everywhere.add_argument("--battery", type=_mah, default=225.0, metavar="MAH", help="default: 225")
-    for name, made in (("kernels", layers), ("codes", plain), ("boards", everywhere)):
+    for name, made in (("frontend", one), ("kernels", layers), ("codes", plain), ("boards", everywhere)):
         made.add_argument(
             "--record", action="store_true", help=f"append it to benchmarks/results/{name}.jsonl"
         )
@@ -154,10 +140,6 @@ def _within(text: str, low: float, high: float, unit: str) -> float:
     return value
 
 
-def one_file() -> Path:
-    return recorded.RESULTS / "frontend.jsonl"
-
-
 def _frontend(args: argparse.Namespace) -> int:
     if args.json is not None:
         _check_folder(args.json)
@@ -169,12 +151,11 @@ def _frontend(args: argparse.Namespace) -> int:
     if on_host is not None:
         print(("\n" if mcu is not None else "") + frontend_report.host_text(on_host))
 
-    line = frontend_report.json_line(frontend_report.record(mcu, on_host)) + "\n"
+    made = recorded.stamped("frontend", frontend_report.numbers(mcu, on_host))
     if args.json is not None:
-        write_whole(args.json, lambda stream: stream.write(line.encode()))
+        _write(args.json, made)
     if args.record:
-        with one_file().open("a", encoding="utf-8") as file:
-            file.write(line)
+        recorded.append(made)
     return 0 if mcu is None or all(limit.kept for limit in mcu.limits()) else 1
 
 
@@ -217,9 +198,13 @@ def _backends(args: argparse.Namespace) -> int:
     table = backends.measure(args.bundle, tuple(Backend), rounds=args.rounds)
     print(backends.text(table))
     if args.json is not None:
-        line = json.dumps(backends.record(table)) + "\n"
-        write_whole(args.json, lambda stream: stream.write(line.encode()))
+        _write(args.json, backends.record(table))
     return 0
+
+
+def _write(path: Path, made: Mapping[str, Any]) -> None:
+    line = json.dumps(made) + "\n"
+    write_whole(path, lambda stream: stream.write(line.encode()))
 
 
 def _check_folder(path: Path) -> None:

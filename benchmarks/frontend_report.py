@@ -1,8 +1,6 @@
-"""The cost of the front end as tables for a person and as one JSON object for a machine."""
+"""The cost of the front end as tables for a person and as numbers for a machine."""
 
-import json
 from dataclasses import asdict
-from datetime import UTC, datetime
 
 from benchmarks import host, peers
 from benchmarks.frontend import ORDER, PATH, WARM_S, McuCost
@@ -10,13 +8,11 @@ from benchmarks.host import HostCost
 from benchmarks.mcu.image import FLAGS, TARGET
 from benchmarks.sheet import number, sheet
 
-FORMAT = 1
 METHOD = """\
 The libraries compute 30 scales at all 1280 samples, with wavelets and plans prepared beforehand. The others
 are ours: 80 columns of 30 pooled rows, the LF and HF rows, flags and the beat stream. An isolated window is
 started from nothing and its end held for 624 samples, until the last column is complete; a window of a
 stream is 1280 samples in steady state. For 1 s more, ours takes 256 samples, a library the whole window."""
-TOOLS = ("ziglang", "unicorn", "pyelftools")
 
 
 def mcu_text(cost: McuCost) -> str:
@@ -119,25 +115,15 @@ def host_text(cost: HostCost) -> str:
     )
 
 
-def record(mcu: McuCost | None, on_host: HostCost | None) -> dict[str, object]:
-    """Everything that was measured, with where, when and with what."""
-    versions = {name: peers.version_of(name) for name in TOOLS}
-    line: dict[str, object] = {
-        "format": FORMAT,
-        "bench": "frontend",
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": host.machine(),
-    }
+def numbers(mcu: McuCost | None, on_host: HostCost | None) -> dict[str, object]:
+    """Everything that was measured."""
+    found: dict[str, object] = {}
     if mcu is not None:
         limits = [asdict(limit) | {"kept": limit.kept} for limit in mcu.limits()]
-        line["mcu"] = asdict(mcu) | {"compiler": compiler(), "versions": versions, "limits": limits}
+        found["mcu"] = asdict(mcu) | {"compiler": compiler(), "limits": limits}
     if on_host is not None:
-        line["host"] = _host_record(on_host)
-    return line
-
-
-def json_line(line: dict[str, object]) -> str:
-    return json.dumps(line, separators=(", ", ": "))
+        found["host"] = _host_record(on_host)
+    return found
 
 
 def compiler() -> str:
